@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The original kept two maps, of callbacks kept and of callbacks that run once, and looked in the kept one first.
+ * Here the callback lives in the interest's slot with a flag that says which of the two it is: the look-up by id is
+ * an index, and an interest cannot be in both.
+ *
+ * In the kernel a standing interest is always armed; await_once disarms in user space only.  What the kernel reports
+ * meanwhile stays in the interest's pending bits until it is awaited, so an edge is told exactly once and never lost.
+ */
+#include "core/executor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum { NONE = UINT32_MAX };
+
+struct executor {
+	struct registry registry;
+	struct channel *channel;		/* borrowed */
+	struct timers timers;
+	struct timer *own_timers;		/* owned, or NULL */
+	struct {
+		executor_timer_fn *fn;
+		void *arg;
+	} due[TIMERS_LISTS_MAX];
+	uint32_t again_first, again_last, again_length;
+	uint64_t now_ms;
+};
+
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
+}
+
+int executor_new(struct executor **ret, struct poller *poller, struct channel *channel, uint32_t slots,
+		 struct timer *timers)
+{
+	struct executor *ex = calloc(1, sizeof *ex);
+	int r;
+
+	if (!ex)
+		return -ENOMEM;
+	ex->channel = channel;
+	ex->again_first = ex->again_last = NONE;
+	ex->now_ms = clock_ms();
+	r = registry_init(&ex->registry, poller, slots);
+	if (r < 0)
+		goto fail;
+	if (!timers) {
+		timers = ex->own_timers = calloc(slots, sizeof *timers);
+		if (!timers) {
+			r = -ENOMEM;
+			goto fail;
+		}
+	}
+	timers_init(&ex->timers, timers);
+	*ret = ex;
+	return 0;
+fail:
+	executor_free(ex);
+	return r;
+}
+
+struct executor *executor_free(struct executor *ex)
+{
+	if (!ex)
+		return NULL;
+	registry_deinit(&ex->registry);
+	free(ex->own_timers);
+	free(ex);
+	return NULL;
+}
+
+int executor_watch(struct executor *ex, int fd, enum registry_kind kind, interest_id *ret_id)
+{
+	return registry_add(&ex->registry, fd, kind, ret_id);
+}
+
+void executor_forget(struct executor *ex, interest_id id)
+{
+	struct interest *interest = registry_get(&ex->registry, id);
+
+	if (!interest)
+		return;
+	timers_stop(&ex->timers, interest_slot(id));
+	registry_remove(&ex->registry, id);
+}
+
+int executor_fd(struct executor *ex, interest_id id)
+{
+	struct interest *interest = registry_get(&ex->registry, id);
+
+	return interest ? interest->fd : -1;
+}
+
+interest_id executor_id(struct executor *ex, uint32_t slot)
+{
+	return registry_id(&ex->registry, slot);
+}
+
+void executor_again(struct executor *ex, interest_id id)
+{
+	struct interest *interest = registry_get(&ex->registry, id);
+
+	if (!interest || interest->flags & INTEREST_AGAIN)
+		return;
+	interest->flags |= INTEREST_AGAIN;
+	interest->next = NONE;
+	if (ex->again_last == NONE)
+		ex->again_first = interest_slot(id);
+	else
+		ex->registry.at[ex->again_last].next = interest_slot(id);
+	ex->again_last = interest_slot(id);
+	ex->again_length++;
+}
+
+static int await(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg, bool keep)
+{
+	struct interest *interest = registry_get(&ex->registry, id);
+
+	if (!interest)
+		return -ENOENT;
+	interest->fn = fn;
+	interest->arg = arg;
+	interest->awaits = (uint8_t) what;
+	if (keep)
+		interest->flags |= INTEREST_KEEP;
+	else
+		interest->flags &= (uint8_t) ~INTEREST_KEEP;
+	if (interest->pending & (what | POLLER_ERROR))
+		executor_again(ex, id);
+	return registry_want(&ex->registry, id, what);
+}
+
+int executor_await_once(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg)
+{
+	return await(ex, id, what, fn, arg, false);
+}
+
+int executor_await_keep(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg)
+{
+	return await(ex, id, what, fn, arg, true);
+}
+
+/* Tells the callback what is pending and awaited.  A once-callback is disarmed before it runs, so it may await anew. */
+static void run(struct interest *interest, interest_id id)
+{
+	uint32_t told = interest->pending & (interest->awaits | POLLER_ERROR);
+
+	interest->pending &= (uint8_t) ~told;
+	if (interest->flags & INTEREST_NO_MORE)
+		told |= POLLER_RDHUP;
+	if (!(interest->flags & INTEREST_KEEP))
+		interest->awaits = 0;
+	interest->fn(interest->arg, id, told);
+}
+
+static int deliver(struct executor *ex, const struct event *event)
+{
+	struct interest *interest = registry_get(&ex->registry, event->id);
+
+	if (!interest)
+		return 0;
+	interest->pending |= (uint8_t) (event->ready & (POLLER_READ | POLLER_WRITE | POLLER_ERROR));
+	if (event->ready & POLLER_RDHUP)
+		interest->flags |= INTEREST_NO_MORE;
+	if (interest->flags & INTEREST_ONE_SHOT)
+		interest->armed = 0;
+	if (!interest->fn || !(interest->pending & (interest->awaits | POLLER_ERROR)))
+		return 0;
+	run(interest, event->id);
+	return 1;
+}
+
+/* What is on the list when this begins; what joins meanwhile waits for the next turn. */
+static int run_again(struct executor *ex)
+{
+	int ran = 0;
+
+	for (uint32_t n = ex->again_length; n > 0 && ex->again_first != NONE; n--) {
+		uint32_t slot = ex->again_first;
+		struct interest *interest = &ex->registry.at[slot];
+
+		ex->again_first = interest->next;
+		if (ex->again_first == NONE)
+			ex->again_last = NONE;
+		ex->again_length--;
+		interest->flags &= (uint8_t) ~INTEREST_AGAIN;
+		if (!(interest->flags & INTEREST_USED)) {	/* forgotten while it was on the list */
+			registry_release(&ex->registry, slot);
+			continue;
+		}
+		if (!interest->fn)
+			continue;
+		run(interest, registry_id(&ex->registry, slot));
+		ran++;
+	}
+	return ran;
+}
+
+static int run_due(struct executor *ex)
+{
+	uint32_t slot;
+	unsigned list;
+	int ran = 0;
+
+	while ((slot = timers_take_due(&ex->timers, ex->now_ms, &list)) != TIMERS_NONE) {
+		ex->due[list].fn(ex->due[list].arg, registry_id(&ex->registry, slot));
+		ran++;
+	}
+	return ran;
+}
+
+int executor_turn(struct executor *ex)
+{
+	uint32_t events = channel_length(ex->channel);
+	struct event event;
+	int ran;
+
+	ex->now_ms = clock_ms();
+	ran = run_again(ex);
+	while (events-- > 0 && channel_take(ex->channel, &event))
+		ran += deliver(ex, &event);
+	return ran + run_due(ex);
+}
+
+int executor_timeout(struct executor *ex)
+{
+	return ex->again_length > 0 ? 0 : timers_timeout(&ex->timers, ex->now_ms);
+}
+
+uint64_t executor_now_ms(struct executor *ex)
+{
+	return ex->now_ms;
+}
+
+unsigned executor_add_timer_list(struct executor *ex, uint32_t duration_ms, executor_timer_fn *fn, void *arg)
+{
+	unsigned list = timers_add_list(&ex->timers, duration_ms);
+
+	ex->due[list].fn = fn;
+	ex->due[list].arg = arg;
+	return list;
+}
+
+void executor_set_duration(struct executor *ex, unsigned list, uint32_t duration_ms)
+{
+	timers_set_duration(&ex->timers, list, duration_ms);
+}
+
+void executor_start_timer(struct executor *ex, interest_id id, unsigned list)
+{
+	if (registry_get(&ex->registry, id))
+		timers_start(&ex->timers, interest_slot(id), list, ex->now_ms);
+}
+
+void executor_stop_timer(struct executor *ex, interest_id id)
+{
+	if (registry_get(&ex->registry, id))
+		timers_stop(&ex->timers, interest_slot(id));
+}
+
+interest_id executor_oldest(struct executor *ex, unsigned list)
+{
+	uint32_t slot = timers_oldest(&ex->timers, list);
+
+	return slot == TIMERS_NONE ? 0 : registry_id(&ex->registry, slot);
+}

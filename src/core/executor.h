@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Executor: takes events out of the channel and runs the callback that awaits them, once (await_once: then it is
+ * forgotten) or every time (await_keep: it stays).
+ *
+ * The promises:
+ * - A callback may watch, await and forget anything, its own interest included.  An event for an interest that is
+ *   gone, because another callback forgot it in the same turn, is not delivered.
+ * - An event for an interest that awaits something else is not lost: it is kept, and awaiting it runs the callback
+ *   in the next turn.  Every event tells all that was kept and is awaited.
+ * - RDHUP (the peer will send no more) is told with every event after it was seen.  A callback may stop at a short
+ *   read only without it: no second event comes.
+ * - ERROR is told to whatever callback the interest has, also when that awaits nothing.
+ * - again runs the callback in the next turn, ready or not, and a turn with something to run again does not sleep.
+ * - One clock read per turn.
+ *
+ * Every interest has one timer; an interest without a descriptor (-1) is a timer and nothing else.
+ * Everything here belongs to the executor's thread.  Failures are negative errno.
+ */
+#include "core/channel.h"
+#include "core/registry.h"
+#include "core/timers.h"
+
+struct executor;
+typedef void executor_fn(void *arg, interest_id id, uint32_t ready);
+typedef void executor_timer_fn(void *arg, interest_id id);
+
+/* timers: one for each slot, zeroed, borrowed; NULL: the executor makes its own. */
+int executor_new(struct executor **ret, struct poller *poller, struct channel *channel, uint32_t slots,
+		 struct timer *timers);
+struct executor *executor_free(struct executor *ex);			/* NULL is fine; returns NULL */
+
+int executor_watch(struct executor *ex, int fd, enum registry_kind kind, interest_id *ret_id);	/* borrows fd */
+void executor_forget(struct executor *ex, interest_id id);		/* before closing fd; gone already is fine */
+int executor_fd(struct executor *ex, interest_id id);			/* -1: the interest is gone, or has none */
+interest_id executor_id(struct executor *ex, uint32_t slot);		/* of the interest that is in the slot now */
+
+/* what: POLLER_READ, POLLER_WRITE, both, or 0 for nothing but ERROR.  Replaces what was awaited before. */
+int executor_await_once(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg);
+int executor_await_keep(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg);
+void executor_again(struct executor *ex, interest_id id);		/* ready may then be 0 */
+
+/* All timers of a list run for duration_ms; 0: for ever. */
+unsigned executor_add_timer_list(struct executor *ex, uint32_t duration_ms, executor_timer_fn *fn, void *arg);
+void executor_set_duration(struct executor *ex, unsigned list, uint32_t duration_ms);
+void executor_start_timer(struct executor *ex, interest_id id, unsigned list);	/* also: again, or in another list */
+void executor_stop_timer(struct executor *ex, interest_id id);
+interest_id executor_oldest(struct executor *ex, unsigned list);	/* 0: the list is empty */
+
+uint64_t executor_now_ms(struct executor *ex);				/* CLOCK_MONOTONIC, as of this turn */
+
+/* Runs due timers, every event that is in the channel, and what asked to be run again: the number of callbacks. */
+int executor_turn(struct executor *ex);
+int executor_timeout(struct executor *ex);				/* ms the next turn may be waited for; -1: for ever */

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/worker.h"
+
+#include "core/cleanup.h"
+#include "core/reactor.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+
+enum { CHANNEL_CAPACITY = 1024 };
+
+struct worker {
+	enum worker_mode mode;
+	struct poller poller;
+	struct channel channel;
+	struct reactor reactor;
+	struct executor *executor;		/* owned */
+	int ask_fd;				/* owned: an eventfd */
+	interest_id ask_id;
+	worker_fn *on_ask;
+	void *arg;
+	bool quit;
+	int result;
+	bool started;
+	pthread_t thread, reactor_thread;
+};
+
+int worker_new(struct worker **ret, enum worker_mode mode, uint32_t slots, struct timer *timers)
+{
+	struct worker *w = calloc(1, sizeof *w);
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->mode = mode;
+	w->poller.fd = w->ask_fd = -1;
+	r = poller_init(&w->poller);
+	if (r < 0)
+		goto fail;
+	r = channel_init(&w->channel, CHANNEL_CAPACITY, mode == WORKER_THREADED);
+	if (r < 0)
+		goto fail;
+	r = reactor_init(&w->reactor, &w->poller, &w->channel);
+	if (r < 0)
+		goto fail;
+	r = executor_new(&w->executor, &w->poller, &w->channel, slots, timers);
+	if (r < 0)
+		goto fail;
+	w->ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->ask_fd < 0) {
+		r = -errno;
+		goto fail;
+	}
+	*ret = w;
+	return 0;
+fail:
+	worker_free(w);
+	return r;
+}
+
+struct worker *worker_free(struct worker *w)
+{
+	if (!w)
+		return NULL;
+	if (w->executor)
+		executor_forget(w->executor, w->ask_id);
+	close_fd(&w->ask_fd);
+	executor_free(w->executor);
+	reactor_deinit(&w->reactor);
+	channel_deinit(&w->channel);
+	poller_deinit(&w->poller);
+	free(w);
+	return NULL;
+}
+
+struct executor *worker_executor(struct worker *w)
+{
+	return w->executor;
+}
+
+static void on_ask(void *arg, interest_id id, uint32_t ready)
+{
+	struct worker *w = arg;
+	uint64_t count;
+
+	(void) id;
+	(void) ready;
+	(void) !read(w->ask_fd, &count, sizeof count);	/* empty: asked once, told twice */
+	w->on_ask(w->arg);
+}
+
+/* One thread: the wait is bounded by the executor's timers. */
+static int run_inline(struct worker *w)
+{
+	int r = 0;
+
+	while (!w->quit && r >= 0) {
+		r = reactor_turn(&w->reactor, executor_timeout(w->executor));
+		if (r >= 0)
+			(void) executor_turn(w->executor);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Two threads: this one sleeps on the channel. */
+static int run_beside_reactor(struct worker *w)
+{
+	while (!w->quit && !channel_closed(&w->channel)) {
+		channel_wait_events(&w->channel, executor_timeout(w->executor));
+		(void) executor_turn(w->executor);
+	}
+	channel_close(&w->channel);
+	reactor_wake(&w->reactor);
+	(void) pthread_join(w->reactor_thread, NULL);
+	return w->quit ? 0 : -EIO;
+}
+
+static void *executor_thread(void *arg)
+{
+	struct worker *w = arg;
+
+	w->result = w->mode == WORKER_INLINE ? run_inline(w) : run_beside_reactor(w);
+	return NULL;
+}
+
+static void *reactor_thread(void *arg)
+{
+	struct worker *w = arg;
+
+	(void) reactor_run(&w->reactor);
+	return NULL;
+}
+
+/* Threads of ours never take a signal: they belong to the main thread. */
+static int start_thread(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg)
+{
+	sigset_t all, before;
+	int r;
+
+	(void) sigfillset(&all);
+	(void) pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(ret, NULL, fn, arg);
+	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r == 0)
+		(void) pthread_setname_np(*ret, name);	/* too long: it goes without */
+	return -r;
+}
+
+int worker_start(struct worker *w, const char *name, worker_fn *fn, void *arg)
+{
+	int r;
+
+	w->on_ask = fn;
+	w->arg = arg;
+	r = executor_watch(w->executor, w->ask_fd, REGISTRY_STANDING, &w->ask_id);
+	if (r < 0)
+		return r;
+	r = executor_await_keep(w->executor, w->ask_id, POLLER_READ, on_ask, w);
+	if (r < 0)
+		return r;
+
+	if (w->mode == WORKER_THREADED) {
+		r = start_thread(&w->reactor_thread, "reactor", reactor_thread, w);
+		if (r < 0)
+			return r;
+	}
+	r = start_thread(&w->thread, name, executor_thread, w);
+	if (r < 0 && w->mode == WORKER_THREADED) {
+		channel_close(&w->channel);
+		reactor_wake(&w->reactor);
+		(void) pthread_join(w->reactor_thread, NULL);
+	}
+	w->started = r == 0;
+	return r;
+}
+
+void worker_ask(struct worker *w)
+{
+	uint64_t one = 1;
+
+	(void) !write(w->ask_fd, &one, sizeof one);	/* a full counter has been asked already */
+}
+
+void worker_quit(struct worker *w)
+{
+	w->quit = true;
+}
+
+int worker_join(struct worker *w)
+{
+	if (!w->started)
+		return 0;
+	w->started = false;
+	(void) pthread_join(w->thread, NULL);
+	return w->result;
+}

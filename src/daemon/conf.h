@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Configuration: /etc/reactord.conf and what is in its .d directory, read with inih, to one struct conf.  Loading
+ * either gives a whole configuration or a list of all mistakes; nothing is half applied.
+ */
+#include "daemon/address.h"
+#include "http/parser.h"
+#include "http/response.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum conf_executor { CONF_INLINE, CONF_THREADED };
+enum conf_access { CONF_ACCESS_OFF, CONF_ACCESS_ERRORS, CONF_ACCESS_SAMPLE, CONF_ACCESS_ALL };
+
+struct conf_listen {
+	char *text;			/* owned: the value as it was written */
+	struct address at[2];
+	unsigned n;			/* 1 or 2 */
+};
+
+struct conf {
+	struct conf_listen *listen;	/* owned */
+	size_t n_listen;
+	bool listen_is_set;		/* by a file, -l or -o; else it is the default */
+	unsigned workers;		/* 0: auto */
+	enum conf_executor executor;
+	unsigned backlog;
+	uint32_t drain_timeout_ms;
+
+	struct http_answer answer;	/* everything it points to is owned by the conf; body_file has been read */
+	char *body_file;		/* owned; NULL: none */
+
+	struct http_limits limits;
+
+	int log_level;			/* a priority of syslog(3): LOG_ERR ... LOG_DEBUG */
+	enum conf_access access;
+	uint32_t access_sample;		/* every Nth request */
+
+	void *owned;			/* conf.c's */
+};
+
+struct conf_error {
+	char *file;			/* "/etc/reactord.conf", "command line" */
+	unsigned line;			/* 0: none */
+	char *message;
+};
+
+struct conf_errors {			/* zero it before use */
+	struct conf_error *at;		/* owned */
+	size_t n;
+};
+
+enum { CONF_BODY_MAX = 64 * 1024 * 1024 };	/* a response body's size at most */
+
+struct conf_source {			/* where settings come from, in this order: a later one replaces an earlier one */
+	const char *file;		/* and FILE.d/*.conf behind it */
+	bool file_must_exist;		/* false: without it the built-in defaults are in force */
+	const char *const *overrides;	/* "section.key=value" */
+	size_t n_overrides;
+	const char *const *listen;	/* -l ADDR: in place of all others */
+	size_t n_listen;
+};
+
+/* Returns 0 and a configuration, or -EINVAL and at least one error (what, where, and what was probably meant). */
+int conf_load(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors);
+int conf_defaults(struct conf **ret);				/* the built-in ones, from no file at all */
+struct conf *conf_free(struct conf *conf);			/* NULL is fine; returns NULL */
+void conf_errors_clear(struct conf_errors *errors);
+
+/* One "FILE:LINE: message" (or "FILE: message") as it is shown to a person; returns a new string, or NULL. */
+char *conf_error_text(const struct conf_error *error);
+
+/* Prints the settings in force as a file that can be read back. */
+int conf_dump(const struct conf *conf, FILE *to);
+
+/* What of server.* differs and needs a restart: adds one error for each key to ret_errors; returns how many. */
+size_t conf_needs_restart(const struct conf *running, const struct conf *wanted, const char *file,
+			  struct conf_errors *ret_errors);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Listeners: the sockets that systemd passed, or else those that the configuration names.  One that was passed, and
+ * a unix socket, is shared by all workers; one of our own has a socket for each worker (SO_REUSEPORT, set after the
+ * first bind, so that a second daemon still gets EADDRINUSE).
+ */
+#include "daemon/conf.h"
+
+struct listener {
+	char *name;			/* owned: FileDescriptorName=, or "" */
+	char text[ADDRESS_TEXT_MAX];	/* where it really listens: the kernel's port for port 0 */
+	struct sockaddr_storage at;	/* from getsockname */
+	socklen_t length;
+	int *fds;			/* owned, with the array */
+	unsigned n_fds;			/* 1: shared; else one for each worker */
+	bool passed;			/* by systemd: its address and its unix path belong to systemd */
+};
+
+struct listeners {			/* zero it before use */
+	struct listener *at;
+	size_t n;
+};
+
+/* Takes what sd_listen_fds_with_names(3) gives, sets O_NONBLOCK and the options, and unsets the variables.  Returns
+ * the number of listeners, 0 without systemd; or a negative errno with *ret_why (owned by the caller) naming the
+ * descriptor that is no listening stream socket. */
+int listeners_take_passed(struct listeners *listeners, char **ret_why);
+
+/* Binds every address of the configuration, or none.  *ret_why: "cannot listen on ADDR: reason" (owned by the caller);
+ * a unix socket left behind by a dead daemon is replaced, a living one is "in use". */
+int listeners_bind(struct listeners *listeners, const struct conf *conf, unsigned n_workers, char **ret_why);
+
+/* Closes them; removes the unix sockets that we bound. */
+void listeners_close(struct listeners *listeners);
+
+/* With passed listeners: the addresses that the configuration sets and systemd did not pass, and what it passed, as one
+ * text with the command that mends it (owned by the caller); NULL: they agree, or server.listen was not set. */
+char *listeners_disagree(const struct listeners *listeners, const struct conf *conf);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Log: to the journal with fields when systemd started us ($JOURNAL_STREAM names our stderr), else to stderr.  A thread
+ * of its own writes, because the journal blocks when journald does not read; workers hand it reports, the main
+ * thread hands it lines, both by rings that drop and count when they are full.  Before log_start() and after
+ * log_stop() lines are written at once, by the caller.
+ */
+#include "http/report.h"
+
+#include <stddef.h>
+#include <syslog.h>
+
+enum log_kind {			/* each has a MESSAGE_ID of its own */
+	LOG_STARTED,
+	LOG_LISTENING,
+	LOG_STOPPING,
+	LOG_STOPPED,
+	LOG_CONFIG_ERROR,
+	LOG_CONFIG_LOADED,
+	LOG_CONFIG_REFUSED,
+	LOG_LISTEN_DIFFERS,
+	LOG_LIMIT_LOWERED,
+	LOG_WORKER_STUCK,
+	LOG_FAILED,		/* anything that ends or hinders the daemon */
+	LOG_REQUEST,
+	LOG_NO_DESCRIPTORS,
+	LOG_FULL,
+	LOG_CONNECTION_FAILED,
+	LOG_DROPPED,
+	LOG_KINDS,
+};
+
+int log_open(void);				/* decides where to; level is LOG_INFO until log_set_level */
+void log_set_level(int priority);		/* less important lines are left out; from the main thread, at any time */
+
+/* Main thread. */
+void log_write(enum log_kind kind, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* As above, with REACTORD_CONFIG_FILE and REACTORD_CONFIG_LINE; text is "FILE:LINE: message". */
+void log_config_error(int priority, const char *file, unsigned line, const char *text);
+
+/* Starts the thread, which reads these rings as well and sets their wake_fd; the array and the rings are borrowed
+ * until log_stop. */
+int log_start(struct report_ring **rings, size_t n);
+void log_stop(void);				/* writes what is left, for a second at the most, and ends the thread */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Notify: what systemd is told, by sd_notify(3).  Main thread only.  Without $NOTIFY_SOCKET nothing happens; when
+ * the socket is gone that is logged once and serving goes on.
+ */
+#include <stdint.h>
+
+void notify_ready(const char *status);
+void notify_reloading(void);			/* with MONOTONIC_USEC; notify_ready must follow, also after a failure */
+void notify_stopping(const char *status);
+void notify_status(const char *status);
+void notify_extend_timeout(uint64_t usec);	/* EXTEND_TIMEOUT_USEC */
+void notify_watchdog(void);
+uint64_t notify_watchdog_usec(void);		/* half of WATCHDOG_USEC: how often to ping; 0: no watchdog */
+void notify_barrier(void);			/* waits, 5 s at the most, until systemd has read what was sent */

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Reload: how `reactord --reload` learns the verdict of the daemon it signalled.  The daemon writes its verdict to
+ * $RUNTIME_DIRECTORY/reload (by rename, mode 0644); the client notes the time, sends SIGHUP and waits for a verdict on
+ * a load that began later than that.  A verdict on a load that was already under way does not count, so two reloads
+ * at once each get the answer to what they asked.
+ */
+#include "daemon/conf.h"
+
+#include <sys/types.h>
+
+/* Daemon.  Without $RUNTIME_DIRECTORY nothing is written; a failure is a negative errno.  generation counts good
+ * loads; began_usec is CLOCK_MONOTONIC before the file was opened; errors: NULL or empty for a good load. */
+int reload_publish(uint64_t generation, uint64_t began_usec, const struct conf_errors *errors);
+uint64_t reload_clock_usec(void);
+
+/* Client: `reactord --reload [PID]`; pid 0: the daemon whose verdict is in the runtime directory (/run/reactord when
+ * $RUNTIME_DIRECTORY is not set).  Prints the errors to stderr.  Returns the exit status: 0 loaded, 1 refused or no
+ * verdict within 60 s, or no such daemon. */
+int reload_request(pid_t pid);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Report: what a worker has to tell the log, in a bounded ring of fixed-size records, one producer (the worker) and
+ * one consumer (the log thread).  A worker never formats a line, never writes one, and never waits for who reads:
+ * a full ring drops the record and counts it.
+ */
+#include "http/slice.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum report_kind {
+	REPORT_REQUEST,			/* the access log */
+	REPORT_NO_DESCRIPTORS,		/* accept said EMFILE, ENFILE, ENOBUFS or ENOMEM: error */
+	REPORT_FULL,			/* max_connections reached: somebody had to make room or was answered 503 */
+	REPORT_CONNECTION_FAILED,	/* the kernel refused something for a connection that it should not: error */
+};
+
+enum { REPORT_TEXT_MAX = 160, REPORT_PEER_MAX = 64 };
+
+struct report {
+	uint64_t time_us;		/* CLOCK_REALTIME */
+	uint64_t connection;		/* a number, unique while the worker runs */
+	uint64_t bytes;			/* of the answer */
+	uint32_t suppressed;		/* of this kind since the last one that was reported */
+	int32_t error;			/* errno, or 0 */
+	uint16_t status;
+	uint16_t worker;		/* 0, 1, ... */
+	uint8_t kind;			/* enum report_kind */
+	char peer[REPORT_PEER_MAX];	/* "127.0.0.1:51000", "[::1]:51000", "unix"; NUL-ended */
+	char method[16];		/* NUL-ended, cut */
+	char target[REPORT_TEXT_MAX];	/* NUL-ended, cut */
+};
+
+enum { REPORT_RING_LENGTH = 1024 };
+
+struct report_ring {
+	_Alignas(64) _Atomic uint32_t head;	/* written by the producer */
+	_Alignas(64) _Atomic uint32_t tail;	/* written by the consumer */
+	_Atomic uint64_t dropped;
+	_Atomic bool reader_sleeps;		/* the reader sets it, looks once more, and waits on its eventfd */
+	int wake_fd;				/* borrowed: the reader's eventfd; -1: none */
+	struct report at[REPORT_RING_LENGTH];
+};
+
+void report_put(struct report_ring *ring, const struct report *report);	/* producer */
+bool report_take(struct report_ring *ring, struct report *ret);		/* consumer; false: empty */
+uint64_t report_take_dropped(struct report_ring *ring);			/* consumer: since it was last asked */
