@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Checks that a layer knows only what is below it: core knows core, http knows core and http, the daemon knows both and is
+# alone in knowing systemd and inih; the poller is alone in knowing epoll.  Linking each layer's tests with that layer's
+# archive alone finds calls upwards too, but not a struct, a macro or an inline function taken from above.
+#
+# Prints TAP.  $1: the directory to look at; default: src beside the directory of this script.
+
+src=${1:-$(dirname "$0")/../src}
+count=0
+failed=0
+
+include='[[:space:]]*#[[:space:]]*include[[:space:]]*'
+
+# claim SENTENCE: the lines on standard input (FILE:LINE:TEXT) contradict it.
+claim() {
+	count=$((count + 1))
+	contradictions=$(cat)
+	if [ -z "$contradictions" ]; then
+		echo "ok $count - $1"
+		return
+	fi
+	failed=$((failed + 1))
+	echo "not ok $count - $1"
+	echo "$contradictions" | sed 's/^/# /'
+}
+
+# lines PATTERN FILES...
+lines() {
+	pattern=$1
+	shift
+	grep -nHE -e "$pattern" -- "$@"
+}
+
+# An empty directory would contradict nothing.
+for layer in core http daemon; do
+	for suffix in c h; do
+		set -- "$src/$layer"/*.$suffix
+		if [ ! -e "$1" ]; then
+			echo "Bail out! $src/$layer has no .$suffix files"
+			exit 1
+		fi
+	done
+done
+
+lines "^$include\"" "$src"/core/*.[ch] | grep -vE "\"(core/|config\.h\")" |
+	claim "core includes only core"
+
+lines "^$include\"" "$src"/http/*.[ch] | grep -vE "\"((core|http)/|config\.h\")" |
+	claim "http includes only core and http"
+
+lines "^$include\"" "$src"/*/*.[ch] | grep -vE "\"((core|http|daemon)/[a-z_]+\.h|config\.h)\"" |
+	claim "headers of ours are included by their path from src"
+
+lines "^$include.*epoll\.h" "$src"/*/*.[ch] | grep -vF "$src/core/poller.c:" |
+	claim "only the poller includes epoll"
+
+lines "^$include.*(systemd/|ini\.h)" "$src"/core/*.[ch] "$src"/http/*.[ch] |
+	claim "only the daemon includes systemd or inih"
+
+lines "(^|[^[:alnum:]_])(sd_[a-z_]+|ini_parse[a-z_]*)[[:space:]]*\(" "$src"/core/*.[ch] "$src"/http/*.[ch] |
+	claim "only the daemon calls systemd or inih"
+
+lines "(^|[^[:alnum:]_])epoll_[a-z0-9_]+[[:space:]]*\(" "$src"/*/*.c | grep -vF "$src/core/poller.c:" |
+	claim "only the poller calls epoll"
+
+echo "1..$count"
+[ "$failed" -eq 0 ]
