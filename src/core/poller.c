@@ -34,8 +34,8 @@ static int control(struct poller *poller, int operation, int fd, uint32_t what, 
 	case POLLER_EDGE:
 		event.events |= EPOLLET | EPOLLRDHUP;
 		break;
-	case POLLER_ONCE:
-		event.events |= EPOLLONESHOT | EPOLLRDHUP;
+	case POLLER_ONCE:	/* RDHUP comes with READ; asked for beside WRITE alone it would use up the one event */
+		event.events |= EPOLLONESHOT | (what & POLLER_READ ? EPOLLRDHUP : 0);
 		break;
 	case POLLER_EDGE_EXCLUSIVE:	/* with EPOLLRDHUP the kernel says EINVAL */
 		event.events |= EPOLLET | EPOLLEXCLUSIVE;
