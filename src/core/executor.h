@@ -35,7 +35,7 @@ struct executor *executor_free(struct executor *ex);			/* NULL is fine; returns 
 int executor_watch(struct executor *ex, int fd, enum registry_kind kind, interest_id *ret_id);	/* borrows fd */
 void executor_forget(struct executor *ex, interest_id id);		/* before closing fd; gone already is fine */
 int executor_fd(struct executor *ex, interest_id id);			/* -1: the interest is gone, or has none */
-interest_id executor_id(struct executor *ex, uint32_t slot);		/* of the interest that is in the slot now */
+interest_id executor_id(struct executor *ex, uint32_t slot);		/* of who is in the slot now; 0: nobody */
 
 /* what: POLLER_READ, POLLER_WRITE, both, or 0 for nothing but ERROR.  Replaces what was awaited before. */
 int executor_await_once(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg);

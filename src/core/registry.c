@@ -37,6 +37,8 @@ void registry_deinit(struct registry *registry)
 
 interest_id registry_id(const struct registry *registry, uint32_t slot)
 {
+	if (!(registry->at[slot].flags & INTEREST_USED))
+		return 0;	/* not what the next one will be called */
 	return (interest_id) registry->at[slot].generation << 32 | slot;
 }
 
@@ -92,6 +94,7 @@ int registry_want(struct registry *registry, interest_id id, uint32_t what)
 	if (!what) {
 		r = poller_remove(registry->poller, interest->fd);
 		interest->flags &= (uint8_t) ~INTEREST_KNOWN;
+		interest->armed = 0;	/* also when the kernel did not have it any more */
 	} else if (interest->flags & INTEREST_KNOWN) {
 		r = poller_modify(registry->poller, interest->fd, what, trigger_of(interest), id);
 	} else {
