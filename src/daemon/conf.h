@@ -56,7 +56,7 @@ struct conf_errors {			/* zero it before use */
 enum { CONF_BODY_MAX = 64 * 1024 * 1024 };	/* a response body's size at most */
 
 struct conf_source {			/* where settings come from, in this order: a later one replaces an earlier one */
-	const char *file;		/* and FILE.d/*.conf behind it */
+	const char *file;		/* NULL: none; behind it what FILE.d has that ends in .conf */
 	bool file_must_exist;		/* false: without it the built-in defaults are in force */
 	const char *const *overrides;	/* "section.key=value" */
 	size_t n_overrides;
@@ -64,7 +64,8 @@ struct conf_source {			/* where settings come from, in this order: a later one r
 	size_t n_listen;
 };
 
-/* Returns 0 and a configuration, or -EINVAL and at least one error (what, where, and what was probably meant). */
+/* Returns 0 and a configuration; -EINVAL and at least one error (what, where, and what was probably meant); or -ENOMEM,
+ * when the errors are not all. */
 int conf_load(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors);
 int conf_defaults(struct conf **ret);				/* the built-in ones, from no file at all */
 struct conf *conf_free(struct conf *conf);			/* NULL is fine; returns NULL */
