@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: MIT
 
+# REACTORD_TSAN_FLAGS: sets and substitutes TSAN_CFLAGS.  gcc warns of every fence, which ThreadSanitizer does not model: it may
+# then report a race that is none.  Whoever writes a fence finds out by running it, and -Werror must not stop that.
+AC_DEFUN([REACTORD_TSAN_FLAGS],
+[TSAN_CFLAGS=-fsanitize=thread
+REACTORD_TRY_FLAGS([-Wtsan], [], [TSAN_CFLAGS="$TSAN_CFLAGS -Wno-tsan"], [])
+AC_SUBST([TSAN_CFLAGS])])
+
 # REACTORD_CHECK_TSAN(IF-IT-RUNS, IF-NOT): whether a threaded program builds and runs under ThreadSanitizer.  It has to run
 # many times: where the kernel spreads mappings wider than the sanitizer expects, some starts fail and some do not.
 AC_DEFUN([REACTORD_CHECK_TSAN],
