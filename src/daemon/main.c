@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The main thread: options, configuration, listeners, workers; then it waits for signals and for what the workers say,
+ * and unwinds.  It owns everything that is not a connection, and serves nobody.
+ *
+ * It waits in ppoll(2) for two descriptors, a signalfd and the workers' eventfd; a reactor of its own would be more
+ * machinery than the two lines it saves.
+ */
+#include "config.h"
+
+#include "core/cleanup.h"
+#include "core/clock.h"
+#include "daemon/conf.h"
+#include "daemon/listeners.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/reload.h"
+#include "daemon/workers.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sysexits.h>
+
+enum {
+	ADOPT_TIMEOUT_MS	= 5000,		/* for every worker to take a new configuration */
+	STATUS_EVERY_MS		= 1000,		/* while draining */
+	SPARE_DESCRIPTORS	= 64,		/* for the main thread, the journal and libraries */
+	WORKER_DESCRIPTORS	= 8 + SERVER_REFUSALS_MAX,
+};
+
+struct daemon {
+	struct options options;
+	struct conf *conf;			/* owned: in force, as it was loaded */
+	bool misconfigured;			/* conf is the built-in 503: the file was bad at the start */
+	struct listeners listeners;
+	struct workers workers;
+	int signal_fd;				/* owned */
+	bool draining, leaving;
+	uint64_t drain_until_ms;
+	uint64_t watchdog_ms, next_watchdog_ms;	/* 0: there is no watchdog */
+	uint64_t next_status_ms;
+};
+
+/* --- configuration ----------------------------------------------------------------------------------------------- */
+
+static void log_errors(const struct conf_errors *errors, int priority)
+{
+	for (size_t i = 0; i < errors->n; i++) {
+		cleanup(free_pointer) char *text = conf_error_text(&errors->at[i]);
+
+		if (text)
+			log_config_error(priority, errors->at[i].file, errors->at[i].line, text);
+	}
+}
+
+static void print_errors(const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++) {
+		cleanup(free_pointer) char *text = conf_error_text(&errors->at[i]);
+
+		if (text)
+			(void) fprintf(stderr, "%s\n", text);
+	}
+}
+
+/* A bad file at the start, and systemd holds the port: exiting would make it give up the port for good.  So the
+ * built-in settings serve, and every answer says that something is wrong. */
+static int load_misconfigured(struct conf **ret)
+{
+	static const struct http_field retry[] = { { { "Retry-After", 11 }, { "10", 2 } } };
+	int r = conf_defaults(ret);
+
+	if (r < 0)
+		return r;
+	(*ret)->answer = (struct http_answer) {
+		.status = 503,
+		.content_type = SLICE("text/plain"),
+		.fields = retry,
+		.n_fields = 1,
+		.body = SLICE("503 Service Unavailable: this server is misconfigured; its log says how.\n"),
+	};
+	return 0;
+}
+
+static int make_snapshot(struct snapshot **ret, uint64_t number, const struct conf *conf)
+{
+	struct http_answer answers[ROUTE_ANSWERS];
+	int r;
+
+	routes_answers(&conf->answer, answers);
+	r = snapshot_new(ret, number, &conf->limits, answers, ROUTE_ANSWERS);
+	if (r < 0)
+		return r;
+	(*ret)->access = (enum access_log) conf->access;
+	(*ret)->access_sample = conf->access_sample;
+	return 0;
+}
+
+/* What only making the snapshot finds out. */
+static const char *why_not(int error)
+{
+	return error == -E2BIG ? "the response's header fields are over 16 KiB" : strerror(-error);
+}
+
+/* Without memory for it the error goes without its text. */
+static void add_error(struct conf_errors *errors, const char *file, const char *message)
+{
+	errors->at = calloc(1, sizeof *errors->at);
+	if (!errors->at)
+		return;
+	errors->at->file = strdup(file);
+	errors->at->message = strdup(message);
+	errors->n = 1;
+}
+
+/* --- what is said ------------------------------------------------------------------------------------------------ */
+
+/* "127.0.0.1:8000, [::1]:8000" */
+static void listeners_text(const struct listeners *listeners, char *to, size_t capacity)
+{
+	size_t length = 0;
+
+	to[0] = '\0';
+	for (size_t i = 0; i < listeners->n && length < capacity; i++)
+		length += (size_t) snprintf(to + length, capacity - length, "%s%s", i > 0 ? ", " : "",
+					    listeners->at[i].text);
+}
+
+static void serving_status(struct daemon *d, char *to, size_t capacity)
+{
+	char where[512];
+
+	listeners_text(&d->listeners, where, sizeof where);
+	if (d->misconfigured)
+		(void) snprintf(to, capacity, "misconfigured: answering 503 on %s; see the journal", where);
+	else
+		(void) snprintf(to, capacity, "serving on %s, configuration %llu", where,
+				(unsigned long long) workers_generation(&d->workers));
+}
+
+/* Who starts it by hand is told what to do next. */
+static void say_what_next(const struct listeners *listeners)
+{
+	const struct listener *first = &listeners->at[0];
+	bool is_path = first->text[0] == '/';
+
+	(void) fprintf(stderr, is_path ? "reactord: try: curl -i --unix-socket %s http://localhost/\n" :
+					 "reactord: try: curl -i http://%s/\n", first->text);
+	(void) fputs("reactord: settings: man reactord.conf; stop: Ctrl-C\n", stderr);
+}
+
+/* --- descriptors ------------------------------------------------------------------------------------------------- */
+
+/* Raises the soft limit to the hard one, and allows only as many connections as then have a descriptor.  The sandbox
+ * may forbid raising: the unit then sets it. */
+static void fit_descriptors(struct conf *conf)
+{
+	struct rlimit limit;
+	rlim_t needed;
+	rlim_t overhead;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (limit.rlim_cur < limit.rlim_max) {
+		struct rlimit raised = { limit.rlim_max, limit.rlim_max };
+
+		if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+			limit = raised;
+	}
+	overhead = SPARE_DESCRIPTORS + (rlim_t) workers_wanted(conf) * (WORKER_DESCRIPTORS + conf->n_listen);
+	needed = overhead + conf->limits.max_connections;
+	if (needed <= limit.rlim_cur)
+		return;
+	log_write(LOG_LIMIT_LOWERED, LOG_WARNING,
+		  "limits.max_connections lowered from %u to %llu: the limit of open files is %llu "
+		  "(LimitNOFILE= in the unit, or ulimit -n)",
+		  conf->limits.max_connections,
+		  (unsigned long long) (limit.rlim_cur > overhead ? limit.rlim_cur - overhead : 1),
+		  (unsigned long long) limit.rlim_cur);
+	conf->limits.max_connections = limit.rlim_cur > overhead ? (uint32_t) (limit.rlim_cur - overhead) : 1;
+}
+
+/* --- starting ---------------------------------------------------------------------------------------------------- */
+
+static int fail_start(char *why, int status)
+{
+	log_write(LOG_FAILED, LOG_ERR, "%s", why ? why : "out of memory");
+	free(why);
+	return status;
+}
+
+static int load_at_start(struct daemon *d)
+{
+	struct conf_errors errors = { 0 };
+	bool passed = d->listeners.n > 0;
+	int r;
+
+	r = conf_load(&d->conf, &d->options.source, &errors);
+	if (r == 0)
+		return 0;
+	log_errors(&errors, LOG_ERR);
+	conf_errors_clear(&errors);
+	if (!passed || d->options.strict)
+		return EX_CONFIG;
+	log_write(LOG_CONFIG_REFUSED, LOG_ERR,
+		  "the configuration is bad: every request is answered 503 until it is mended and reloaded");
+	d->misconfigured = true;
+	return load_misconfigured(&d->conf) < 0 ? EX_OSERR : 0;
+}
+
+static int open_listeners(struct daemon *d)
+{
+	cleanup(free_pointer) char *differ = NULL;
+	char *why = NULL;
+
+	if (d->listeners.n == 0) {
+		if (listeners_bind(&d->listeners, d->conf, workers_wanted(d->conf), &why) < 0)
+			return fail_start(why, EX_OSERR);
+		return 0;
+	}
+	differ = listeners_disagree(&d->listeners, d->conf);
+	if (differ)
+		log_write(LOG_LISTEN_DIFFERS, LOG_WARNING, "%s", differ);
+	return 0;
+}
+
+/* Signals are taken from a descriptor, by this thread alone; a client that goes away must not kill us. */
+static int take_signals(void)
+{
+	sigset_t taken;
+	int fd;
+
+	(void) signal(SIGPIPE, SIG_IGN);
+	(void) sigemptyset(&taken);
+	(void) sigaddset(&taken, SIGTERM);
+	(void) sigaddset(&taken, SIGINT);
+	(void) sigaddset(&taken, SIGHUP);
+	(void) sigprocmask(SIG_BLOCK, &taken, NULL);
+	fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+static int start_workers(struct daemon *d)
+{
+	struct snapshot *snapshot;
+	int r;
+
+	r = make_snapshot(&snapshot, 1, d->conf);
+	if (r == 0)
+		r = workers_start(&d->workers, d->conf, &d->listeners, snapshot);
+	if (r == 0) {
+		workers_ask(&d->workers);
+		r = workers_wait(&d->workers, ADOPT_TIMEOUT_MS) ? 0 : -ETIMEDOUT;
+	}
+	if (r == 0)
+		return 0;
+	log_write(LOG_FAILED, LOG_ERR, "cannot start the workers: %s",
+		  why_not(r));
+	return r == -E2BIG ? EX_CONFIG : EX_OSERR;
+}
+
+static int start(struct daemon *d)
+{
+	char *why = NULL;
+	char status[640];
+	int r;
+
+	if (listeners_take_passed(&d->listeners, &why) < 0)
+		return fail_start(why, EX_OSERR);
+	r = load_at_start(d);
+	if (r != 0)
+		return r;
+	log_set_level(d->conf->log_level);
+	r = open_listeners(d);
+	if (r != 0)
+		return r;
+	fit_descriptors(d->conf);
+	d->signal_fd = take_signals();
+	if (d->signal_fd < 0)
+		return EX_OSERR;
+	r = start_workers(d);
+	if (r != 0)
+		return r;
+	if (log_start(d->workers.rings, d->workers.n) < 0)
+		return fail_start(strdup("cannot start the log thread"), EX_OSERR);
+
+	d->watchdog_ms = notify_watchdog_usec() / 1000;
+	d->next_watchdog_ms = d->watchdog_ms ? clock_ms() : 0;
+	for (size_t i = 0; i < d->listeners.n; i++)
+		log_write(LOG_LISTENING, LOG_INFO, "listening on %s%s", d->listeners.at[i].text,
+			  d->listeners.at[i].passed ? " (from systemd)" : "");
+	if (d->listeners.at[0].passed == false && isatty(STDERR_FILENO))
+		say_what_next(&d->listeners);
+	serving_status(d, status, sizeof status);
+	notify_ready(status);
+	log_write(LOG_STARTED, LOG_INFO, "reactord %s: %u worker%s (%s), at most %u connections", PACKAGE_VERSION,
+		  d->workers.n, d->workers.n == 1 ? "" : "s",
+		  d->conf->executor == CONF_THREADED ? "threaded" : "inline", d->conf->limits.max_connections);
+	return 0;
+}
+
+/* --- reloading --------------------------------------------------------------------------------------------------- */
+
+/* server.* cannot change while it runs.  After a bad start there is nothing to compare with: what serves is built in. */
+static int load_again(struct daemon *d, struct conf **ret, struct conf_errors *errors)
+{
+	int r = conf_load(ret, &d->options.source, errors);
+
+	if (r < 0)
+		return r;
+	if (!d->misconfigured && conf_needs_restart(d->conf, *ret, d->options.source.file, errors) > 0) {
+		*ret = conf_free(*ret);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int put_in_force(struct daemon *d, struct conf *conf)
+{
+	uint64_t number = workers_generation(&d->workers) + 1;
+	struct snapshot *snapshot;
+	int r;
+
+	if (conf->limits.max_connections > d->conf->limits.max_connections)	/* there is room for no more */
+		conf->limits.max_connections = d->conf->limits.max_connections;
+	r = make_snapshot(&snapshot, number, conf);
+	if (r == 0)
+		r = workers_take_snapshot(&d->workers, snapshot);
+	if (r < 0)
+		return r;
+	if (!workers_wait(&d->workers, ADOPT_TIMEOUT_MS))
+		log_write(LOG_WORKER_STUCK, LOG_WARNING, "worker %d has not taken the new configuration yet",
+			  workers_unanswered(&d->workers));
+	conf_free(d->conf);
+	d->conf = conf;
+	d->misconfigured = false;
+	log_set_level(conf->log_level);
+	return 0;
+}
+
+static void refused(struct daemon *d, const struct conf_errors *errors, char *status, size_t capacity)
+{
+	cleanup(free_pointer) char *first = errors->n > 0 ? conf_error_text(&errors->at[0]) : NULL;
+
+	log_errors(errors, LOG_ERR);
+	log_write(LOG_CONFIG_REFUSED, LOG_ERR, "the new configuration is refused, %zu error%s; configuration %llu stays",
+		  errors->n, errors->n == 1 ? "" : "s", (unsigned long long) workers_generation(&d->workers));
+	(void) snprintf(status, capacity, "configuration refused: %s (serving configuration %llu)",
+			first ? first : "out of memory", (unsigned long long) workers_generation(&d->workers));
+}
+
+static void reload(struct daemon *d)
+{
+	uint64_t began_usec = reload_clock_usec();
+	struct conf_errors errors = { 0 };
+	struct conf *conf = NULL;
+	char status[1024];
+	int r;
+
+	notify_reloading();
+	r = load_again(d, &conf, &errors);
+	if (r == 0)
+		r = put_in_force(d, conf);
+	if (r < 0 && errors.n == 0)
+		add_error(&errors, d->options.source.file, why_not(r));
+	if (r < 0) {
+		if (conf && conf != d->conf)
+			conf_free(conf);
+		refused(d, &errors, status, sizeof status);
+	} else {
+		serving_status(d, status, sizeof status);
+		log_write(LOG_CONFIG_LOADED, LOG_INFO, "configuration %llu is in force",
+			  (unsigned long long) workers_generation(&d->workers));
+	}
+	notify_ready(status);	/* also after a failure: systemd waits for it */
+	r = reload_publish(workers_generation(&d->workers), began_usec, &errors);
+	if (r < 0)
+		log_write(LOG_FAILED, LOG_WARNING, "cannot write the reload's verdict: %s", strerror(-r));
+	conf_errors_clear(&errors);
+}
+
+/* --- stopping ---------------------------------------------------------------------------------------------------- */
+
+static void begin_drain(struct daemon *d, const char *signal_name)
+{
+	char status[128];
+
+	if (d->draining) {	/* asked twice: whoever asks does not want to wait */
+		d->leaving = true;
+		return;
+	}
+	(void) snprintf(status, sizeof status, "draining: %u connections", workers_connections(&d->workers));
+	notify_stopping(status);
+	log_write(LOG_STOPPING, LOG_INFO, "%s: stopping, %u connections, waiting %u ms at the most", signal_name,
+		  workers_connections(&d->workers), d->conf->drain_timeout_ms);
+	d->draining = true;
+	d->drain_until_ms = clock_ms() + d->conf->drain_timeout_ms;
+	d->next_status_ms = clock_ms() + STATUS_EVERY_MS;
+	workers_drain(&d->workers);
+}
+
+static void go_on_draining(struct daemon *d)
+{
+	uint64_t now_ms = clock_ms();
+	uint32_t left = workers_connections(&d->workers);
+	char status[128];
+
+	if (workers_unanswered(&d->workers) < 0 && left == 0) {
+		d->leaving = true;
+	} else if (now_ms >= d->drain_until_ms) {
+		log_write(LOG_STOPPING, LOG_WARNING, "%u connections are closed in the middle of a request", left);
+		d->leaving = true;
+	} else if (now_ms >= d->next_status_ms) {
+		(void) snprintf(status, sizeof status, "draining: %u left, %llu s", left,
+				(unsigned long long) (d->drain_until_ms - now_ms + 999) / 1000);
+		notify_status(status);
+		d->next_status_ms = now_ms + STATUS_EVERY_MS;
+	}
+}
+
+/* --- running ----------------------------------------------------------------------------------------------------- */
+
+static void take_signal(struct daemon *d)
+{
+	struct signalfd_siginfo info;
+
+	while (!d->leaving && read(d->signal_fd, &info, sizeof info) == sizeof info) {
+		if (info.ssi_signo == SIGHUP && d->draining)
+			log_write(LOG_CONFIG_REFUSED, LOG_WARNING, "no reload while stopping");
+		else if (info.ssi_signo == SIGHUP)
+			reload(d);
+		else
+			begin_drain(d, info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	}
+}
+
+/* systemd is told that we live only when every worker answered what it was asked last time. */
+static void watch(struct daemon *d)
+{
+	int stuck;
+
+	if (d->next_watchdog_ms == 0 || clock_ms() < d->next_watchdog_ms)
+		return;
+	d->next_watchdog_ms = clock_ms() + d->watchdog_ms;
+	stuck = workers_unanswered(&d->workers);
+	if (stuck >= 0) {
+		log_write(LOG_WORKER_STUCK, LOG_ERR, "worker %d does not answer: the watchdog is not fed", stuck);
+		return;
+	}
+	notify_watchdog();
+	workers_ask(&d->workers);
+}
+
+static int next_timeout_ms(const struct daemon *d)
+{
+	uint64_t now_ms = clock_ms();
+	uint64_t next_ms = d->next_watchdog_ms ? d->next_watchdog_ms : UINT64_MAX;
+
+	if (d->draining && d->next_status_ms < next_ms)
+		next_ms = d->next_status_ms;
+	if (d->draining && d->drain_until_ms < next_ms)
+		next_ms = d->drain_until_ms;
+	if (next_ms == UINT64_MAX)
+		return -1;
+	return next_ms > now_ms ? (int) (next_ms - now_ms) : 0;
+}
+
+static void run(struct daemon *d)
+{
+	while (!d->leaving) {
+		struct pollfd waits[] = {
+			{ .fd = d->signal_fd, .events = POLLIN },
+			{ .fd = d->workers.answer_fd, .events = POLLIN },
+		};
+
+		if (poll(waits, 2, next_timeout_ms(d)) < 0 && errno != EINTR)
+			return;
+		if (waits[1].revents)
+			workers_heard(&d->workers);
+		if (waits[0].revents)
+			take_signal(d);
+		watch(d);
+		if (d->draining)
+			go_on_draining(d);
+	}
+}
+
+static int serve(struct daemon *d)
+{
+	uint64_t requests;
+	int status;
+
+	d->signal_fd = -1;
+	d->workers.answer_fd = -1;
+	(void) log_open();
+	status = start(d);
+	if (status == 0) {
+		run(d);
+		requests = workers_requests(&d->workers);
+		log_write(LOG_STOPPED, LOG_INFO, "stopped after %llu requests", (unsigned long long) requests);
+	}
+	log_stop();
+	workers_stop(&d->workers);
+	listeners_close(&d->listeners);
+	close_fd(&d->signal_fd);
+	d->conf = conf_free(d->conf);
+	notify_barrier();
+	return status;
+}
+
+/* --- the other tasks --------------------------------------------------------------------------------------------- */
+
+static int check(const struct options *options, bool dump)
+{
+	const char *file = options->source.file;
+	struct conf_errors errors = { 0 };
+	struct conf *conf = NULL;
+	int status = 0;
+
+	if (conf_load(&conf, &options->source, &errors) < 0) {
+		print_errors(&errors);
+		status = EX_CONFIG;
+	} else if (dump) {
+		if (conf_dump(conf, stdout) < 0 || fflush(stdout) != 0) {
+			perror("reactord: standard output");
+			status = EX_OSERR;
+		}
+	} else {
+		(void) printf("%s: good%s\n", file,
+			      access(file, F_OK) == 0 ? "" : " (there is no such file; the built-in defaults are in force)");
+	}
+	conf_errors_clear(&errors);
+	conf_free(conf);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon daemon = { 0 };
+	int status = EX_USAGE;
+
+	if (options_parse(&daemon.options, argc, argv) < 0)
+		goto out;
+	switch (daemon.options.task) {
+	case OPTIONS_SERVE:
+		status = serve(&daemon);
+		break;
+	case OPTIONS_CHECK:
+	case OPTIONS_DUMP:
+		status = check(&daemon.options, daemon.options.task == OPTIONS_DUMP);
+		break;
+	case OPTIONS_RELOAD:
+		status = reload_request(daemon.options.reload_pid);
+		break;
+	case OPTIONS_VERSION:
+		(void) printf("reactord %s\n", PACKAGE_VERSION);
+		status = 0;
+		break;
+	case OPTIONS_HELP:
+		options_help(stdout);
+		status = 0;
+		break;
+	}
+out:
+	options_deinit(&daemon.options);
+	return status;
+}

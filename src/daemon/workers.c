@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/workers.h"
+
+#include "core/cleanup.h"
+#include "core/clock.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+
+unsigned workers_wanted(const struct conf *conf)
+{
+	cpu_set_t cpus;
+
+	if (conf->workers > 0)
+		return conf->workers;
+	if (sched_getaffinity(0, sizeof cpus, &cpus) < 0)	/* more CPUs than the set has room for */
+		return (unsigned) sysconf(_SC_NPROCESSORS_ONLN);
+	return (unsigned) CPU_COUNT(&cpus);
+}
+
+uint64_t workers_generation(const struct workers *workers)
+{
+	return workers->n_snapshots > 0 ? workers->snapshots[workers->n_snapshots - 1]->number : 0;
+}
+
+/* The array has room for one more than it holds before a snapshot is given to anyone. */
+static int keep_snapshot(struct workers *workers, struct snapshot *snapshot)
+{
+	struct snapshot **grown;
+
+	grown = realloc(workers->snapshots, (workers->n_snapshots + 1) * sizeof *grown);
+	if (!grown) {
+		snapshot_free(snapshot);
+		return -ENOMEM;
+	}
+	workers->snapshots = grown;
+	workers->snapshots[workers->n_snapshots++] = snapshot;
+	return 0;
+}
+
+static struct server_listener for_worker(const struct listener *listener, unsigned worker)
+{
+	bool own = listener->n_fds > 1;
+
+	return (struct server_listener) { .fd = listener->fds[own ? worker : 0], .shared = !own };
+}
+
+static int start_one(struct workers *workers, unsigned number, const struct conf *conf,
+		     const struct listeners *listeners)
+{
+	cleanup(free_pointer) struct server_listener *own = calloc(listeners->n + 1, sizeof *own);
+	struct server_options options = {
+		.mode = conf->executor == CONF_THREADED ? WORKER_THREADED : WORKER_INLINE,
+		.number = number,
+		.max_connections = conf->limits.max_connections,
+		.listeners = own,
+		.n_listeners = listeners->n,
+		.snapshot = workers->snapshots[0],
+		.connections = &workers->connections,
+		.answer_fd = workers->answer_fd,
+	};
+	int r;
+
+	if (!own)
+		return -ENOMEM;
+	for (size_t i = 0; i < listeners->n; i++)
+		own[i] = for_worker(&listeners->at[i], number);
+	r = server_new(&workers->at[number], &options);
+	if (r < 0)
+		return r;
+	workers->n++;
+	workers->rings[number] = workers->at[number]->reports;
+	return server_start(workers->at[number]);
+}
+
+int workers_start(struct workers *workers, const struct conf *conf, const struct listeners *listeners,
+		  struct snapshot *snapshot)
+{
+	unsigned wanted = workers_wanted(conf);
+	int r;
+
+	r = keep_snapshot(workers, snapshot);
+	if (r < 0)
+		return r;
+	workers->answer_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (workers->answer_fd < 0)
+		return -errno;
+	workers->at = calloc(wanted, sizeof *workers->at);
+	workers->questions = calloc(wanted, sizeof *workers->questions);
+	workers->rings = calloc(wanted, sizeof(struct report_ring *));
+	if (!workers->at || !workers->questions || !workers->rings)
+		return -ENOMEM;
+	for (unsigned i = 0; i < wanted && r == 0; i++)
+		r = start_one(workers, i, conf, listeners);
+	return r;
+}
+
+void workers_stop(struct workers *workers)
+{
+	for (unsigned i = 0; i < workers->n; i++)
+		server_stop(workers->at[i]);
+	for (unsigned i = 0; i < workers->n; i++) {
+		(void) server_join(workers->at[i]);
+		server_free(workers->at[i]);
+	}
+	for (size_t i = 0; i < workers->n_snapshots; i++)
+		snapshot_free(workers->snapshots[i]);
+	close_fd(&workers->answer_fd);
+	free(workers->at);
+	free(workers->questions);
+	free(workers->rings);
+	free(workers->snapshots);
+	*workers = (struct workers) { .answer_fd = -1 };
+}
+
+int workers_take_snapshot(struct workers *workers, struct snapshot *snapshot)
+{
+	int r = keep_snapshot(workers, snapshot);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < workers->n; i++)
+		server_take_snapshot(workers->at[i], snapshot);
+	workers_ask(workers);
+	return 0;
+}
+
+void workers_drain(struct workers *workers)
+{
+	for (unsigned i = 0; i < workers->n; i++)
+		server_drain(workers->at[i]);
+	workers_ask(workers);
+}
+
+uint32_t workers_connections(struct workers *workers)
+{
+	return atomic_load(&workers->connections);
+}
+
+uint64_t workers_requests(struct workers *workers)
+{
+	uint64_t requests = 0;
+
+	for (unsigned i = 0; i < workers->n; i++)
+		requests += atomic_load_explicit(&workers->at[i]->requests, memory_order_relaxed);
+	return requests;
+}
+
+void workers_ask(struct workers *workers)
+{
+	for (unsigned i = 0; i < workers->n; i++)
+		workers->questions[i] = server_ask(workers->at[i]);
+}
+
+int workers_unanswered(struct workers *workers)
+{
+	for (unsigned i = 0; i < workers->n; i++)
+		if (!server_answered(workers->at[i], workers->questions[i]))
+			return (int) i;
+	return -1;
+}
+
+bool workers_wait(struct workers *workers, int timeout_ms)
+{
+	struct pollfd answers = { .fd = workers->answer_fd, .events = POLLIN };
+	int64_t until_ms = (int64_t) clock_ms() + timeout_ms;
+	int64_t left_ms;
+
+	while (workers_unanswered(workers) >= 0) {
+		left_ms = until_ms - (int64_t) clock_ms();
+		if (left_ms <= 0)
+			return false;
+		if (poll(&answers, 1, (int) left_ms) > 0)
+			workers_heard(workers);
+	}
+	return true;
+}
+
+void workers_heard(struct workers *workers)
+{
+	uint64_t oldest = workers_generation(workers);
+	uint64_t count;
+	size_t unused = 0;
+
+	(void) !read(workers->answer_fd, &count, sizeof count);
+	for (unsigned i = 0; i < workers->n; i++) {
+		uint64_t held = atomic_load_explicit(&workers->at[i]->oldest_held, memory_order_acquire);
+
+		if (held < oldest)
+			oldest = held;
+	}
+	while (unused < workers->n_snapshots && workers->snapshots[unused]->number < oldest)
+		snapshot_free(workers->snapshots[unused++]);
+	workers->n_snapshots -= unused;
+	memmove(workers->snapshots, workers->snapshots + unused, workers->n_snapshots * sizeof *workers->snapshots);
+}

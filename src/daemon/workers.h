@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Workers: all of them together, as the main thread sees them, and the snapshots that they answer from.  A snapshot is
+ * freed when every worker has said that it holds none as old.
+ */
+#include "daemon/conf.h"
+#include "daemon/listeners.h"
+#include "http/server.h"
+
+struct workers {				/* zero it before use; answer_fd -1 */
+	struct server **at;			/* owned */
+	unsigned n;
+	int answer_fd;				/* owned: readable when a worker has something to say */
+	_Atomic uint32_t connections;		/* of all workers */
+	struct snapshot **snapshots;		/* owned, oldest first; the last one is in force */
+	size_t n_snapshots;
+	uint64_t *questions;			/* owned: the last one asked of each */
+	struct report_ring **rings;		/* owned; the rings are the servers' */
+};
+
+unsigned workers_wanted(const struct conf *conf);	/* server.workers; auto: CPUs that the process may use */
+
+/* Makes and starts one worker for each CPU or as configured.  The snapshot becomes the workers', also on failure. */
+int workers_start(struct workers *workers, const struct conf *conf, const struct listeners *listeners,
+		  struct snapshot *snapshot);
+void workers_stop(struct workers *workers);		/* closes everything, joins and frees; may be called twice */
+
+/* Every worker takes the snapshot; it becomes the workers', also on failure. */
+int workers_take_snapshot(struct workers *workers, struct snapshot *snapshot);
+uint64_t workers_generation(const struct workers *workers);	/* the number of the snapshot in force */
+
+void workers_drain(struct workers *workers);		/* accept no more, end what stands */
+uint32_t workers_connections(struct workers *workers);
+uint64_t workers_requests(struct workers *workers);
+
+void workers_ask(struct workers *workers);
+int workers_unanswered(struct workers *workers);	/* the first worker that owes an answer; -1: none does */
+bool workers_wait(struct workers *workers, int timeout_ms);	/* until all have answered; false: time is up */
+void workers_heard(struct workers *workers);		/* answer_fd was readable: frees what nobody holds */

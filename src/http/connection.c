@@ -1,0 +1,761 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * (1) of the four files that follow a request: connection, parser, routes, response.
+ *
+ * A turn is what is done for one connection when its callback runs:
+ *
+ *	send what was left unsent  ->  receive once  ->  look at the bytes, adding answers to the output  ->  send once
+ *	->  settle: what is the connection waiting for now?
+ *
+ * The bytes are looked at in the worker's own buffers.  Only what is left over at the end of the turn, half a request or
+ * an unsent answer, is spilled to memory of the connection, and the next turn begins with it.
+ *
+ * A turn is bounded: one receive of 16 KiB that is looked at, or a few of content that nobody looks at, one send.
+ * A connection with more to do asks to be run again, behind all others.  While output is blocked nothing is received:
+ * that is the back pressure.
+ *
+ * Functions of a turn return 1 when the turn goes on, 0 when it has come as far as it can, and a negative errno when the
+ * connection is over.  Giving each connection buffers of its own would be simpler and cost them while it is idle.
+ */
+#include "http/connection.h"
+
+#include "core/cleanup.h"
+#include "http/access.h"
+#include "http/server.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum {
+	ACCEPTS_PER_TURN	= 16,
+	DISCARDS_PER_TURN	= 4,
+	BODY_PER_TURN		= 256 * 1024,	/* of a long body that is sent */
+	DRAIN_MAX		= 64 * 1024,	/* thrown away after the last answer */
+	OUTPUT_FULL		= RECORDS_OUTPUT_MAX - HTTP_HEAD_MAX - SERVER_SHORT_BODY - 64,
+};
+
+struct turn {
+	struct server *server;
+	struct connection *c;
+	interest_id id;
+	int fd;
+	char *in;			/* what was received and not looked at: in + in_at up to in + in_length */
+	size_t in_at, in_length;
+	size_t out_length;		/* answers in the worker's output buffer */
+	time_t now;			/* the second that Date says; 0: not asked yet */
+	bool received, sent, answered;	/* what moved in this turn: timeouts begin anew */
+	bool blocked;			/* the socket takes no more */
+	bool ended;			/* recv said that nothing more will come */
+};
+
+static void on_ready(void *arg, interest_id id, uint32_t ready);
+
+/* --- answering --------------------------------------------------------------------------------------------------- */
+
+/* Read once in a turn that answers; the coarse clock is no system call, and some milliseconds late at most. */
+static time_t now_of(struct turn *t)
+{
+	struct timespec now;
+
+	if (t->now == 0) {
+		(void) clock_gettime(CLOCK_REALTIME_COARSE, &now);
+		t->now = now.tv_sec;
+	}
+	return t->now;
+}
+
+/* Adds the answer to the output; a long body follows straight from its snapshot. */
+static void add_answer(struct turn *t, struct held *held, enum route_answer answer)
+{
+	const struct prepared *prepared = &held->snapshot->answers[answer];
+	struct connection *c = t->c;
+	bool head_only = c->flags & CONNECTION_HEAD_ONLY;
+	enum http_persistence persistence = c->minor == 0 ? HTTP_KEEP_ALIVE : HTTP_KEEP;
+	const struct ready *ready;
+	size_t length;
+
+	if (t->server->draining)
+		c->flags |= CONNECTION_LAST;
+	if (c->flags & CONNECTION_LAST)
+		persistence = HTTP_CLOSE;
+	ready = server_ready(held, answer, persistence, now_of(t));
+	length = head_only ? ready->head_length : ready->length;
+	memcpy(t->server->records.output + t->out_length, ready->bytes, length);
+	t->out_length += length;
+
+	if (!head_only && prepared->body_length > SERVER_SHORT_BODY) {
+		server_hold(t->server, c, held);
+		c->state = CONNECTION_SENDING;
+		c->rest.offset = prepared->body;
+		c->rest.length = prepared->body_length;
+	} else {
+		server_let_go(t->server, c);
+		c->state = CONNECTION_HEAD;
+	}
+	if (c->flags & CONNECTION_LAST)
+		c->flags |= CONNECTION_CLOSING;
+	c->flags &= (uint8_t) ~CONNECTION_HEAD_ONLY;
+	c->requests++;
+	server_count_request(t->server);
+	t->answered = true;
+}
+
+/* The request cannot be served: its status, and then the end. */
+static void fail(struct turn *t, unsigned status, const struct http_request *request)
+{
+	enum route_answer answer = routes_error(status);
+	struct connection *c = t->c;
+
+	c->flags |= CONNECTION_LAST;
+	if (request->method == HTTP_HEAD)
+		c->flags |= CONNECTION_HEAD_ONLY;
+	c->flags |= CONNECTION_MORE;	/* what follows is not read as requests, but it may come */
+	add_answer(t, t->server->held, answer);
+	access_report(t->server, c->number, t->fd, t->server->held, answer, request);
+}
+
+/* --- looking at what came: one function for each state ----------------------------------------------------------- */
+
+/* RFC 9110 10.1.1: 100 only when the content has not begun to arrive and will be wanted. */
+static void add_continue(struct turn *t)
+{
+	static const struct slice text = { "HTTP/1.1 100 Continue\r\n\r\n", 25 };
+
+	memcpy(t->server->records.output + t->out_length, text.at, text.length);
+	t->out_length += text.length;
+}
+
+/* The head is complete.  Without content the answer follows at once; else it is remembered until that was read. */
+static void begin_request(struct turn *t, const struct http_request *request)
+{
+	const struct http_limits *limits = server_limits(t->server);
+	enum route_answer answer = routes_find(request);
+	struct held *held = t->server->held;
+	struct connection *c = t->c;
+	bool content = request->chunked || request->content_length > 0;
+	bool expects = request->expect_continue && t->in_at == t->in_length;
+
+	c->minor = request->minor;
+	if (!request->keep_alive || (limits->max_requests > 0 && c->requests + 1 >= limits->max_requests))
+		c->flags |= CONNECTION_LAST;
+	if (request->method == HTTP_HEAD)
+		c->flags |= CONNECTION_HEAD_ONLY;
+	if (held->snapshot->access != ACCESS_OFF)
+		access_report(t->server, c->number, t->fd, held, answer, request);
+
+	if (expects && held->snapshot->answers[answer].status >= 300) {
+		c->flags |= CONNECTION_LAST | CONNECTION_MORE;	/* the content may come all the same, or not */
+		content = false;
+	}
+	if (!content) {
+		add_answer(t, held, answer);
+		return;
+	}
+	if (expects)
+		add_continue(t);
+	server_hold(t->server, c, held);
+	c->answer = (uint16_t) answer;
+	if (request->chunked) {
+		c->state = CONNECTION_CHUNKS;
+		http_chunked_begin(&c->chunks, limits->max_body);
+	} else {
+		c->state = CONNECTION_LENGTH;
+		c->left = request->content_length;
+	}
+}
+
+static int take_head(struct turn *t)
+{
+	struct http_request request;
+	ssize_t n;
+
+	n = http_parse_request(t->in + t->in_at, t->in_length - t->in_at, server_limits(t->server), &request);
+	if (n == 0)
+		return 0;
+	if (n < 0) {
+		/* Of what could not be read only the method is known. */
+		fail(t, (unsigned) -n, &(struct http_request) { .method = request.method });
+		return 1;
+	}
+	t->in_at += (size_t) n;
+	begin_request(t, &request);
+	return 1;
+}
+
+static int content_is_read(struct turn *t)
+{
+	add_answer(t, server_held(t->server, t->c->snapshot), (enum route_answer) t->c->answer);
+	return 1;
+}
+
+static int take_length(struct turn *t)
+{
+	struct connection *c = t->c;
+	size_t n = t->in_length - t->in_at;
+
+	if (n > c->left)
+		n = c->left;
+	t->in_at += n;
+	c->left -= n;
+	return c->left > 0 ? 0 : content_is_read(t);
+}
+
+static int take_chunks(struct turn *t)
+{
+	bool done = false;
+	ssize_t n;
+
+	n = http_chunked_walk(&t->c->chunks, t->in + t->in_at, t->in_length - t->in_at, &done);
+	if (n < 0) {
+		fail(t, (unsigned) -n, &(struct http_request) { .minor = t->c->minor });
+		return 1;
+	}
+	t->in_at += (size_t) n;
+	return done ? content_is_read(t) : 0;
+}
+
+/* Takes what was received apart, until it needs more, the output is full, or no further request is wanted. */
+static void look(struct turn *t)
+{
+	struct connection *c = t->c;
+	int r = 1;
+
+	c->flags &= (uint8_t) ~CONNECTION_UNSEEN;
+	while (r > 0 && !(c->flags & CONNECTION_CLOSING)) {
+		if (t->out_length >= OUTPUT_FULL || c->state == CONNECTION_SENDING) {
+			if (t->in_at < t->in_length)
+				c->flags |= CONNECTION_UNSEEN;
+			return;
+		}
+		switch ((enum connection_state) c->state) {
+		case CONNECTION_HEAD:
+			r = t->in_at < t->in_length ? take_head(t) : 0;
+			break;
+		case CONNECTION_LENGTH:
+			r = take_length(t);
+			break;
+		case CONNECTION_CHUNKS:
+			r = take_chunks(t);
+			break;
+		case CONNECTION_FREE:
+		case CONNECTION_SENDING:
+		case CONNECTION_DRAINING:
+			abort();
+		}
+	}
+}
+
+/* --- receiving --------------------------------------------------------------------------------------------------- */
+
+/* One recv; remembers whether the socket may hold more.  Returns bytes, 0 for none now, or a negative errno. */
+static ssize_t receive_to(struct turn *t, char *to, size_t length, int flags)
+{
+	struct connection *c = t->c;
+	ssize_t n = recv(t->fd, to, length, flags);
+
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (errno == EAGAIN)
+			c->flags &= (uint8_t) ~CONNECTION_MORE;
+		return 0;
+	}
+	if (n == 0) {
+		t->ended = true;
+		c->flags &= (uint8_t) ~CONNECTION_MORE;
+		return 0;
+	}
+	t->received = true;
+	/* A short read has emptied the socket; but after a FIN in the same event no second one would come. */
+	if ((size_t) n < length && !(c->flags & CONNECTION_END_SEEN))
+		c->flags &= (uint8_t) ~CONNECTION_MORE;
+	else
+		c->flags |= CONNECTION_MORE;
+	return n;
+}
+
+/* Content that nobody looks at stays in the kernel: with MSG_TRUNC TCP drops exactly so many bytes.  Other sockets
+ * ignore the flag and copy, so there must be a place as long as what is asked for.  tcp(7) */
+static int discard(struct turn *t, uint64_t most, uint64_t *ret_n)
+{
+	*ret_n = 0;
+	for (int i = 0; i < DISCARDS_PER_TURN && *ret_n < most && t->c->flags & CONNECTION_MORE; i++) {
+		uint64_t want = most - *ret_n;
+		ssize_t n;
+
+		if (want > SERVER_DISCARD_MAX)
+			want = SERVER_DISCARD_MAX;
+		n = receive_to(t, t->server->discard, want, MSG_TRUNC);
+		if (n < 0)
+			return (int) n;
+		*ret_n += (uint64_t) n;
+	}
+	return 1;
+}
+
+static int receive_content(struct turn *t)
+{
+	struct connection *c = t->c;
+	uint64_t n;
+	int r;
+
+	r = discard(t, c->state == CONNECTION_LENGTH ? c->left : http_chunked_data(&c->chunks), &n);
+	if (r < 0)
+		return r;
+	if (c->state == CONNECTION_LENGTH)
+		c->left -= n;
+	else
+		http_chunked_skip(&c->chunks, n);
+	return 1;
+}
+
+/* Gets what the state needs, unless there are bytes of ours that were not looked at. */
+static int receive(struct turn *t)
+{
+	struct connection *c = t->c;
+	bool content;
+	ssize_t n;
+
+	if (!(c->flags & CONNECTION_MORE) || c->flags & CONNECTION_UNSEEN)
+		return 1;
+	content = c->state == CONNECTION_LENGTH ||
+		  (c->state == CONNECTION_CHUNKS && http_chunked_data(&c->chunks) >= RECORDS_READ_MAX);
+	if (content)
+		return receive_content(t);
+
+	n = receive_to(t, t->in + t->in_length, RECORDS_READ_MAX, 0);
+	if (n < 0)
+		return (int) n;
+	t->in_length += (size_t) n;
+	return 1;
+}
+
+/* The client has sent its last byte.  In the middle of a request that is an error (RFC 9112 8). */
+static void take_end(struct turn *t)
+{
+	struct connection *c = t->c;
+
+	if (c->flags & CONNECTION_UNSEEN || c->state == CONNECTION_SENDING)
+		c->flags |= CONNECTION_MORE;	/* told again when what came before is answered */
+	if (c->flags & (CONNECTION_CLOSING | CONNECTION_UNSEEN) || c->state == CONNECTION_SENDING)
+		return;
+	if (c->state == CONNECTION_HEAD && t->in_at == t->in_length) {
+		c->flags |= CONNECTION_CLOSING;
+		return;
+	}
+	fail(t, 400, &(struct http_request) { .minor = c->minor });
+}
+
+/* --- sending ----------------------------------------------------------------------------------------------------- */
+
+/* Sends the bytes and, behind them, a share of the long body: 1 all of that is out, 0 the socket is full. */
+static int send_bytes(struct turn *t, const char *bytes, size_t length, size_t *ret_sent)
+{
+	struct connection *c = t->c;
+	struct iovec parts[2] = { { .iov_base = (char *) bytes, .iov_len = length } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 1 };
+	size_t body = 0;
+	ssize_t n;
+
+	if (c->state == CONNECTION_SENDING) {
+		const struct snapshot *snapshot = server_held(t->server, c->snapshot)->snapshot;
+
+		body = c->rest.length < BODY_PER_TURN ? c->rest.length : BODY_PER_TURN;
+		parts[1] = (struct iovec) { (char *) snapshot->image + c->rest.offset, body };
+		message.msg_iovlen = 2;
+		n = sendmsg(t->fd, &message, MSG_NOSIGNAL);
+	} else {
+		n = send(t->fd, bytes, length, MSG_NOSIGNAL);
+	}
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM)
+			return -errno;
+		n = 0;
+	}
+	t->sent |= n > 0;
+	*ret_sent = (size_t) n < length ? (size_t) n : length;
+	t->blocked = (size_t) n < length + body;
+	if (body > 0) {
+		uint32_t of_body = (uint32_t) ((size_t) n - *ret_sent);
+
+		c->rest.offset += of_body;
+		c->rest.length -= of_body;
+		if (c->rest.length == 0) {
+			c->state = CONNECTION_HEAD;
+			server_let_go(t->server, c);
+		}
+	}
+	return t->blocked ? 0 : 1;
+}
+
+/* What an earlier turn could not send. */
+static int send_left_over(struct turn *t)
+{
+	struct connection *c = t->c;
+	size_t sent;
+	int r;
+
+	if (c->out_length == 0 && c->state != CONNECTION_SENDING)
+		return 1;
+	r = send_bytes(t, records_spilled_output(&t->server->records, interest_slot(t->id)) + c->out_offset,
+		       c->out_length, &sent);
+	if (r < 0)
+		return r;
+	c->out_offset += (uint32_t) sent;
+	c->out_length -= (uint32_t) sent;
+	return r > 0 && c->state == CONNECTION_SENDING ? 0 : r;	/* the next share: in the next turn */
+}
+
+/* All answers of this turn; what the socket does not take is copied, for its Date may change before it is sent. */
+static int send_answers(struct turn *t)
+{
+	struct connection *c = t->c;
+	size_t sent;
+	int r;
+
+	if (t->out_length == 0)
+		return 1;
+	r = send_bytes(t, t->server->records.output, t->out_length, &sent);
+	if (r < 0)
+		return r;
+	c->out_offset = 0;
+	c->out_length = (uint32_t) (t->out_length - sent);
+	if (c->out_length > 0) {
+		c->flags |= CONNECTION_SPILLED;
+		memcpy(records_spilled_output(&t->server->records, interest_slot(t->id)),
+		       t->server->records.output + sent, c->out_length);
+	}
+	return r;
+}
+
+/* --- settling ---------------------------------------------------------------------------------------------------- */
+
+static void spill_input(struct turn *t)
+{
+	struct connection *c = t->c;
+	uint32_t slot = interest_slot(t->id);
+
+	c->in_length = (uint32_t) (t->in_length - t->in_at);
+	if (c->in_length > 0) {
+		c->flags |= CONNECTION_SPILLED;
+		memcpy(records_spilled_input(&t->server->records, slot), t->in + t->in_at, c->in_length);
+	} else if (c->flags & CONNECTION_SPILLED && c->out_length == 0) {
+		c->flags &= (uint8_t) ~CONNECTION_SPILLED;
+		records_free_spill(&t->server->records, slot);
+	}
+}
+
+static void start_timer(struct turn *t, enum server_timer timer, bool anew)
+{
+	if (t->c->timer == timer && !anew)
+		return;
+	t->c->timer = (uint8_t) timer;
+	if (timer == TIMER_NONE)
+		executor_stop_timer(t->server->ex, t->id);
+	else
+		executor_start_timer(t->server->ex, t->id, timer);
+}
+
+static int wait_for(struct turn *t, uint32_t what)
+{
+	int r;
+
+	if (t->c->waits == what)
+		return 0;
+	r = executor_await_keep(t->server->ex, t->id, what, on_ready, t->server);
+	if (r < 0) {
+		server_report(t->server, &(struct report) { .kind = REPORT_CONNECTION_FAILED, .error = -r });
+		return r;
+	}
+	t->c->waits = (uint8_t) what;
+	return 0;
+}
+
+/* A connection that owes us bytes is timed; one whose bytes or whose turn wait for us is not. */
+static int settle(struct turn *t)
+{
+	struct connection *c = t->c;
+	bool idle = c->state == CONNECTION_HEAD && c->in_length == 0 && !(c->flags & CONNECTION_MORE);
+	int r;
+
+	if (t->blocked) {
+		start_timer(t, TIMER_WRITE, t->sent);
+		return wait_for(t, POLLER_WRITE);
+	}
+	if (idle && t->server->draining)
+		return -ESHUTDOWN;
+	r = wait_for(t, POLLER_READ);
+	if (r < 0)
+		return r;
+	if (c->flags & (CONNECTION_MORE | CONNECTION_UNSEEN) || c->state == CONNECTION_SENDING) {
+		start_timer(t, c->state == CONNECTION_DRAINING ? TIMER_DRAIN : TIMER_NONE, false);
+		executor_again(t->server->ex, t->id);
+		return 0;
+	}
+
+	switch ((enum connection_state) c->state) {
+	case CONNECTION_HEAD:
+		if (c->in_length == 0 && c->requests > 0)
+			start_timer(t, TIMER_IDLE, t->answered);
+		else	/* from accept or the first byte on; a drip does not start it anew */
+			start_timer(t, TIMER_HEADER, t->answered);
+		break;
+	case CONNECTION_LENGTH:
+	case CONNECTION_CHUNKS:
+		start_timer(t, TIMER_BODY, t->received);
+		break;
+	case CONNECTION_DRAINING:
+		start_timer(t, TIMER_DRAIN, false);
+		break;
+	case CONNECTION_FREE:
+	case CONNECTION_SENDING:
+		abort();
+	}
+	return 0;
+}
+
+/* The last answer is out.  Closing a socket with unread input resets the connection, and the client may lose the
+ * answer: then our side is shut, and what comes is thrown away for a while. */
+static int end(struct turn *t)
+{
+	struct connection *c = t->c;
+	bool all_seen = t->in_at == t->in_length && !(c->flags & CONNECTION_MORE);
+
+	if (t->ended || all_seen)
+		return -ESHUTDOWN;
+	if (shutdown(t->fd, SHUT_WR) < 0)
+		return -errno;
+	t->in_at = t->in_length;
+	c->flags &= (uint8_t) ~(CONNECTION_UNSEEN | CONNECTION_CLOSING);
+	c->flags |= CONNECTION_MORE;
+	c->state = CONNECTION_DRAINING;
+	c->left = DRAIN_MAX;
+	spill_input(t);
+	return settle(t);
+}
+
+/* --- the turn ---------------------------------------------------------------------------------------------------- */
+
+/* After the end: until the client closes, a bound is reached, or a second has passed. */
+static int drain(struct turn *t)
+{
+	uint64_t n;
+	int r;
+
+	r = discard(t, t->c->left, &n);
+	if (r < 0)
+		return r;
+	t->c->left -= n;
+	return t->ended || t->c->left == 0 ? -ESHUTDOWN : settle(t);
+}
+
+/* What this turn answered goes out, and the connection waits, goes on, or ends. */
+static int finish(struct turn *t)
+{
+	int r = send_answers(t);
+
+	if (r < 0)
+		return r;
+	if (t->c->flags & CONNECTION_CLOSING && t->c->state != CONNECTION_SENDING && !t->blocked)
+		return end(t);
+	spill_input(t);
+	return settle(t);
+}
+
+static int serve(struct turn *t)
+{
+	struct connection *c = t->c;
+	int r;
+
+	if (c->state == CONNECTION_DRAINING)
+		return drain(t);
+	r = send_left_over(t);
+	if (r < 0)
+		return r;
+	if (r == 0)		/* what was received stays where it is */
+		return settle(t);
+	if (c->in_length > 0)
+		memcpy(t->in, records_spilled_input(&t->server->records, interest_slot(t->id)), c->in_length);
+	t->in_length = c->in_length;
+	if (c->flags & CONNECTION_CLOSING)
+		return finish(t);
+	r = receive(t);
+	if (r < 0)
+		return r;
+	look(t);
+	if (t->ended)
+		take_end(t);
+	return finish(t);
+}
+
+static struct turn turn_of(struct server *server, interest_id id)
+{
+	return (struct turn) {
+		.server = server,
+		.c = server_connection(server, id),
+		.id = id,
+		.fd = executor_fd(server->ex, id),
+		.in = server->records.input,
+	};
+}
+
+static void on_ready(void *arg, interest_id id, uint32_t ready)
+{
+	struct turn t = turn_of(arg, id);
+
+	if (ready & POLLER_RDHUP)
+		t.c->flags |= CONNECTION_END_SEEN;
+	if (ready & (POLLER_READ | POLLER_RDHUP | POLLER_ERROR))
+		t.c->flags |= CONNECTION_MORE;
+	if (serve(&t) < 0)
+		connection_close(t.server, id);
+}
+
+void connection_timed_out(void *arg, interest_id id)
+{
+	struct turn t = turn_of(arg, id);
+	struct connection *c = t.c;
+	bool in_request = c->timer == TIMER_BODY || (c->timer == TIMER_HEADER && c->in_length > 0);
+
+	c->timer = TIMER_NONE;
+	if (!in_request) {
+		connection_close(t.server, id);
+		return;
+	}
+	t.in_at = t.in_length = c->in_length;
+	fail(&t, 408, &(struct http_request) { .minor = 1 });
+	if (finish(&t) < 0)
+		connection_close(t.server, id);
+}
+
+void connection_drain(struct server *server, interest_id id)
+{
+	struct turn t = turn_of(server, id);
+
+	/* A request may have come that was not told yet: it is answered, not reset. */
+	t.c->flags |= CONNECTION_MORE;
+	if (serve(&t) < 0)
+		connection_close(server, id);
+}
+
+/* --- from accept to close ---------------------------------------------------------------------------------------- */
+
+void connection_close(struct server *server, interest_id id)
+{
+	struct connection *c = server_connection(server, id);
+	int fd = executor_fd(server->ex, id);
+
+	server_let_go(server, c);
+	if (c->flags & CONNECTION_SPILLED)
+		records_free_spill(&server->records, interest_slot(id));
+	executor_forget(server->ex, id);
+	(void) close(fd);
+	c->state = CONNECTION_FREE;
+	if (c->flags & CONNECTION_REFUSED)
+		server->refusals--;
+	else
+		server_count(server, -1);
+	if (server->paused)
+		server_resume(server);
+}
+
+/* Counts the newcomer, or makes room for it: false when nobody can be asked to leave. */
+static bool admit(struct server *server)
+{
+	uint32_t most = server_limits(server)->max_connections;
+	interest_id oldest;
+
+	if (server_count(server, +1) <= most)
+		return true;
+	server_report(server, &(struct report) { .kind = REPORT_FULL });
+	oldest = server_oldest(server);
+	if (oldest)
+		connection_close(server, oldest);
+	else
+		server_count(server, -1);
+	return oldest != 0;
+}
+
+static void open_connection(struct server *server, int fd)
+{
+	bool admitted = admit(server);
+	struct connection *c;
+	interest_id id;
+	struct turn t;
+	int r;
+
+	r = executor_watch(server->ex, fd, REGISTRY_STANDING, &id);
+	if (r < 0) {
+		if (admitted)
+			server_count(server, -1);
+		(void) close(fd);
+		return;
+	}
+	if (interest_slot(id) >= server->high_slot)
+		server->high_slot = interest_slot(id) + 1;
+	c = server_connection(server, id);
+	*c = (struct connection) { .state = CONNECTION_HEAD, .number = ++server->accepted, .minor = 1 };
+	t = turn_of(server, id);
+	c->flags = CONNECTION_MORE;
+	if (admitted) {
+		r = serve(&t);	/* the request is usually there */
+	} else {
+		server->refusals++;
+		c->flags |= CONNECTION_REFUSED;
+		fail(&t, 503, &(struct http_request) { .minor = 1 });
+		r = finish(&t);
+	}
+	if (r < 0)
+		connection_close(server, id);
+}
+
+/* Out of descriptors or memory: nothing is accepted until a connection ends, or for a while.  Else the newcomer
+ * is at fault, and gone (accept(2)). */
+static bool accept_can_go_on(struct server *server, int error)
+{
+	switch (error) {
+	case EAGAIN:
+		return false;
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+	case EPERM:
+	case ENETDOWN:
+	case ENOPROTOOPT:
+	case EHOSTDOWN:
+	case ENONET:
+	case EHOSTUNREACH:
+	case EOPNOTSUPP:
+	case ENETUNREACH:
+		return true;
+	default:
+		server_report(server, &(struct report) { .kind = REPORT_NO_DESCRIPTORS, .error = error });
+		server_pause(server);
+		return false;
+	}
+}
+
+void connection_accept(void *arg, interest_id id, uint32_t ready)
+{
+	struct server *server = arg;
+	int listener = executor_fd(server->ex, id);
+
+	(void) ready;
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int fd;
+
+		if (server->refusals >= SERVER_REFUSALS_MAX)
+			server_pause(server);
+		if (server->paused)
+			return;
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0)
+			open_connection(server, fd);
+		else if (!accept_can_go_on(server, errno))
+			return;
+	}
+	executor_again(server->ex, id);
+}

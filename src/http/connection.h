@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Connection: one client, from accept to close.
+ *
+ * Its record lives in the worker's mapping (records.h) and holds no pointer: slot numbers, offsets and lengths, and
+ * the number of the snapshot it answers from.  Its descriptor, its callback and its event id are in the registry,
+ * under the same slot number.
+ */
+#include "core/executor.h"
+#include "http/body.h"
+#include "http/parser.h"
+
+struct server;
+
+enum connection_state {		/* what the next bytes from the client are, or what holds them up */
+	CONNECTION_FREE,
+	CONNECTION_HEAD,	/* a request head, or nothing yet */
+	CONNECTION_LENGTH,	/* content of a known length, thrown away */
+	CONNECTION_CHUNKS,	/* chunked content, walked and thrown away */
+	CONNECTION_SENDING,	/* a long body is on its way out; requests behind it wait */
+	CONNECTION_DRAINING,	/* all was said; what still comes is thrown away, so that the answer is not reset */
+};
+
+enum {				/* struct connection, flags */
+	CONNECTION_MORE		= 0x01,	/* the socket may hold bytes that no event will tell of */
+	CONNECTION_UNSEEN	= 0x02,	/* the spilled input was not looked at to its end: the output was full */
+	CONNECTION_LAST		= 0x04,	/* no request is served after the one being read */
+	CONNECTION_CLOSING	= 0x08,	/* the last answer is made: the end comes when the output is out */
+	CONNECTION_HEAD_ONLY	= 0x10,	/* the answer to the content being read goes out without its body */
+	CONNECTION_END_SEEN	= 0x20,	/* the client has sent its FIN */
+	CONNECTION_REFUSED	= 0x40,	/* beyond max_connections: not counted, answered 503 */
+	CONNECTION_SPILLED	= 0x80,	/* has pages of its own */
+};
+
+struct connection {
+	uint64_t snapshot;			/* the number of the one it answers from; 0: none is held */
+	union {					/* by state */
+		struct http_chunked chunks;	/* CHUNKS */
+		uint64_t left;			/* LENGTH: content bytes left; DRAINING: bytes that may still come */
+		struct {
+			uint32_t offset, length;	/* SENDING: what is left of the body, in the snapshot's image */
+		} rest;
+	};
+	uint32_t number;			/* names the connection in the log */
+	uint32_t requests;			/* answered so far */
+	uint32_t in_length;			/* bytes in the spilled input */
+	uint32_t out_offset, out_length;	/* unsent bytes in the spilled output */
+	uint16_t answer;			/* enum route_answer, for the content being read */
+	uint8_t flags;
+	uint8_t state;				/* enum connection_state */
+	uint8_t minor;				/* of the request whose content is being read */
+	uint8_t waits;				/* POLLER_READ or POLLER_WRITE as told to the executor; 0: nothing yet */
+	uint8_t timer;				/* enum server_timer that runs, 0: none */
+};
+
+/* Callback of a listener's interest; arg is the struct server. */
+void connection_accept(void *arg, interest_id id, uint32_t ready);
+
+/* Callback of a timer list, one for each enum server_timer. */
+void connection_timed_out(void *arg, interest_id id);
+
+/* The worker drains: an idle connection is closed, another one after its answer. */
+void connection_drain(struct server *server, interest_id id);
+
+void connection_close(struct server *server, interest_id id);	/* at once */

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the main thread asks comes as an event, so a worker that answers has proved that its poller, channel and
+ * executor all move.  Nothing here runs for an ordinary request but server_ready().
+ */
+#include "http/server.h"
+
+#include "core/cleanup.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+
+enum {
+	DRAIN_MS	= 1000,
+	PAUSE_MS	= 100,
+	REPORT_EVERY_MS	= 1000,
+	EXTRA_SLOTS	= SERVER_REFUSALS_MAX + 4,	/* the worker's own interest, the pause, and some to spare */
+};
+
+/* Something changed that the main thread waits for. */
+static void tell_main(struct server *server)
+{
+	uint64_t one = 1;
+
+	(void) !write(server->options.answer_fd, &one, sizeof one);	/* a full counter has told it already */
+}
+
+/* --- snapshots --------------------------------------------------------------------------------------------------- */
+
+static uint32_t ready_length(const struct prepared *prepared, int persistence)
+{
+	uint32_t body = prepared->body_length <= SERVER_SHORT_BODY ? prepared->body_length : 0;
+
+	return prepared->head_length[persistence] + body;
+}
+
+static struct held *held_free(struct held *held)
+{
+	free(held->bytes);
+	free(held);
+	return NULL;
+}
+
+/* Copies heads and short bodies out of the image: only a worker's own copy can get a new Date every second. */
+static struct held *held_new(const struct snapshot *snapshot)
+{
+	struct held *held = calloc(1, sizeof *held);
+	size_t length = 0;
+
+	if (!held)
+		return NULL;
+	for (uint32_t i = 0; i < snapshot->n_answers; i++)
+		for (int p = 0; p < HTTP_PERSISTENCES; p++)
+			length += ready_length(&snapshot->answers[i], p);
+	held->snapshot = snapshot;
+	held->bytes = malloc(length);
+	if (!held->bytes)
+		return held_free(held);
+
+	length = 0;
+	for (uint32_t i = 0; i < snapshot->n_answers; i++) {
+		const struct prepared *prepared = &snapshot->answers[i];
+
+		for (int p = 0; p < HTTP_PERSISTENCES; p++) {
+			struct ready *ready = &held->ready[i][p];
+
+			ready->bytes = held->bytes + length;
+			ready->head_length = prepared->head_length[p];
+			ready->length = ready_length(prepared, p);
+			memcpy(ready->bytes, snapshot->image + prepared->head[p], ready->head_length);
+			memcpy(ready->bytes + ready->head_length, snapshot->image + prepared->body,
+			       ready->length - ready->head_length);
+			length += ready->length;
+		}
+	}
+	return held;
+}
+
+/* Drops what no connection names, except the newest, and tells main what is still needed. */
+static void drop_unused(struct server *server)
+{
+	struct held **link = &server->held->older;
+	uint64_t oldest = server->held->snapshot->number;
+
+	while (*link) {
+		struct held *held = *link;
+
+		if (held->connections > 0) {
+			oldest = held->snapshot->number;
+			link = &held->older;
+			continue;
+		}
+		*link = held->older;
+		held_free(held);
+	}
+	atomic_store_explicit(&server->oldest_held, oldest, memory_order_release);
+	tell_main(server);
+}
+
+struct held *server_held(struct server *server, uint64_t snapshot)
+{
+	struct held *held = server->held;
+
+	while (held->snapshot->number != snapshot)
+		held = held->older;
+	return held;
+}
+
+void server_hold(struct server *server, struct connection *connection, struct held *held)
+{
+	if (connection->snapshot == held->snapshot->number)
+		return;
+	server_let_go(server, connection);
+	connection->snapshot = held->snapshot->number;
+	held->connections++;
+}
+
+void server_let_go(struct server *server, struct connection *connection)
+{
+	struct held *held;
+
+	if (connection->snapshot == 0)
+		return;
+	held = server_held(server, connection->snapshot);
+	connection->snapshot = 0;
+	if (--held->connections == 0 && held != server->held)
+		drop_unused(server);
+}
+
+const struct ready *server_ready(struct held *held, enum route_answer answer, enum http_persistence persistence,
+				 time_t now)
+{
+	struct ready *ready = &held->ready[answer][persistence];
+
+	if (ready->dated != now) {
+		http_date_write(ready->bytes + held->snapshot->answers[answer].date, now);
+		ready->dated = now;
+	}
+	return ready;
+}
+
+/* Timeouts count from when a wait began, so they take their new length for waits that have begun already. */
+static void apply_limits(struct server *server)
+{
+	const struct http_limits *limits = server_limits(server);
+
+	executor_set_duration(server->ex, TIMER_HEADER, limits->header_timeout_ms);
+	executor_set_duration(server->ex, TIMER_BODY, limits->body_timeout_ms);
+	executor_set_duration(server->ex, TIMER_WRITE, limits->write_timeout_ms);
+	executor_set_duration(server->ex, TIMER_IDLE, limits->idle_timeout_ms);
+}
+
+static int adopt(struct server *server, const struct snapshot *snapshot)
+{
+	struct held *held;
+
+	if (server->held && server->held->snapshot == snapshot)
+		return 0;
+	held = held_new(snapshot);
+	if (!held)
+		return -ENOMEM;
+	held->older = server->held;
+	server->held = held;
+	drop_unused(server);
+	apply_limits(server);
+	return 0;
+}
+
+/* --- listeners --------------------------------------------------------------------------------------------------- */
+
+static void await_listeners(struct server *server, uint32_t what)
+{
+	for (size_t i = 0; i < server->options.n_listeners; i++) {
+		interest_id id = server->listeners[i].id;
+
+		/* A listener that cannot be watched now is tried again when the pause is over. */
+		if (executor_await_keep(server->ex, id, what, connection_accept, server) < 0)
+			executor_start_timer(server->ex, server->pause_id, TIMER_PAUSE);
+		if (what)	/* what came meanwhile is told by no event */
+			executor_again(server->ex, id);
+	}
+}
+
+void server_pause(struct server *server)
+{
+	if (!server->paused) {
+		server->paused = true;
+		await_listeners(server, 0);
+	}
+	executor_start_timer(server->ex, server->pause_id, TIMER_PAUSE);
+}
+
+void server_resume(struct server *server)
+{
+	if (server->draining)
+		return;
+	server->paused = false;
+	executor_stop_timer(server->ex, server->pause_id);
+	await_listeners(server, POLLER_READ);
+}
+
+static void on_pause_over(void *arg, interest_id id)
+{
+	(void) id;
+	server_resume(arg);
+}
+
+static int watch_listeners(struct server *server)
+{
+	for (size_t i = 0; i < server->options.n_listeners; i++) {
+		struct server_listener *listener = &server->listeners[i];
+		int r;
+
+		r = executor_watch(server->ex, listener->fd, listener->shared ? REGISTRY_SHARED : REGISTRY_STANDING,
+				   &listener->id);
+		if (r < 0)
+			return r;
+		r = executor_await_keep(server->ex, listener->id, POLLER_READ, connection_accept, server);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+uint32_t server_count(struct server *server, int change)
+{
+	uint32_t standing = atomic_load_explicit(&server->standing, memory_order_relaxed) + (uint32_t) change;
+
+	atomic_store_explicit(&server->standing, standing, memory_order_relaxed);
+	if (standing == 0 && server->draining)
+		tell_main(server);
+	return atomic_fetch_add_explicit(server->options.connections, (uint32_t) change, memory_order_relaxed) +
+	       (uint32_t) change;
+}
+
+interest_id server_oldest(struct server *server)
+{
+	static const enum server_timer order[] = { TIMER_IDLE, TIMER_HEADER, TIMER_BODY };
+
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+		interest_id id = executor_oldest(server->ex, order[i]);
+
+		if (id)
+			return id;
+	}
+	return 0;
+}
+
+/* --- reports ----------------------------------------------------------------------------------------------------- */
+
+void server_report(struct server *server, struct report *report)
+{
+	uint64_t now_ms = executor_now_ms(server->ex);
+	struct timespec now;
+
+	if (report->kind != REPORT_REQUEST) {
+		uint64_t *last_ms = &server->reported_ms[report->kind];
+
+		if (*last_ms != 0 && now_ms - *last_ms < REPORT_EVERY_MS) {
+			server->suppressed[report->kind]++;
+			return;
+		}
+		*last_ms = now_ms;
+		report->suppressed = server->suppressed[report->kind];
+		server->suppressed[report->kind] = 0;
+	}
+	(void) clock_gettime(CLOCK_REALTIME, &now);
+	report->time_us = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+	report->worker = (uint16_t) server->options.number;
+	report_put(server->reports, report);
+}
+
+/* --- the worker's side of what main asks ------------------------------------------------------------------------- */
+
+static void for_each_connection(struct server *server, void (*fn)(struct server *server, interest_id id))
+{
+	for (uint32_t slot = 0; slot < server->high_slot; slot++)
+		if (server->records.connections[slot].state != CONNECTION_FREE)
+			fn(server, executor_id(server->ex, slot));
+}
+
+static void stop_listening(struct server *server)
+{
+	for (size_t i = 0; i < server->options.n_listeners; i++)
+		executor_forget(server->ex, server->listeners[i].id);
+	executor_forget(server->ex, server->pause_id);
+}
+
+static void on_ask(void *arg)
+{
+	struct server *server = arg;
+	uint64_t asked = atomic_load_explicit(&server->asked, memory_order_acquire);
+
+	if (adopt(server, atomic_load_explicit(&server->wish_snapshot, memory_order_acquire)) < 0)
+		server_report(server, &(struct report) { .kind = REPORT_CONNECTION_FAILED, .error = ENOMEM });
+	if (atomic_load(&server->wish_drain) && !server->draining) {
+		server->draining = true;
+		stop_listening(server);
+		for_each_connection(server, connection_drain);
+	}
+	if (atomic_load(&server->wish_stop)) {
+		server->draining = true;
+		stop_listening(server);
+		for_each_connection(server, connection_close);
+		worker_quit(server->worker);
+	}
+	atomic_store_explicit(&server->answered, asked, memory_order_release);
+	tell_main(server);
+}
+
+/* --- the main thread's side -------------------------------------------------------------------------------------- */
+
+static void add_timers(struct server *server)
+{
+	for (int timer = TIMER_HEADER; timer <= TIMER_DRAIN; timer++)
+		(void) executor_add_timer_list(server->ex, DRAIN_MS, connection_timed_out, server);
+	(void) executor_add_timer_list(server->ex, PAUSE_MS, on_pause_over, server);
+}
+
+int server_new(struct server **ret, const struct server_options *options)
+{
+	struct server *server = aligned_alloc(64, sizeof *server);
+	uint32_t slots = options->max_connections + EXTRA_SLOTS + (uint32_t) options->n_listeners;
+	int r;
+
+	if (!server)
+		return -ENOMEM;
+	memset(server, 0, sizeof *server);
+	server->options = *options;
+	server->records.fd = -1;
+	atomic_store(&server->wish_snapshot, options->snapshot);
+	r = -ENOMEM;
+	server->reports = aligned_alloc(64, sizeof *server->reports);
+	server->listeners = calloc(options->n_listeners + 1, sizeof *server->listeners);
+	if (!server->reports || !server->listeners)
+		goto fail;
+	memset(server->reports, 0, sizeof *server->reports);
+	server->reports->wake_fd = -1;
+	memcpy(server->listeners, options->listeners, options->n_listeners * sizeof *server->listeners);
+	server->discard = mmap(NULL, SERVER_DISCARD_MAX, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (server->discard == MAP_FAILED) {
+		server->discard = NULL;
+		goto fail;
+	}
+	r = records_init(&server->records, slots);
+	if (r < 0)
+		goto fail;
+	r = worker_new(&server->worker, options->mode, slots, server->records.timers);
+	if (r < 0)
+		goto fail;
+	server->ex = worker_executor(server->worker);
+	add_timers(server);
+	r = adopt(server, options->snapshot);
+	if (r < 0)
+		goto fail;
+	r = executor_watch(server->ex, -1, REGISTRY_STANDING, &server->pause_id);
+	if (r < 0)
+		goto fail;
+	*ret = server;
+	return 0;
+fail:
+	server_free(server);
+	return r;
+}
+
+struct server *server_free(struct server *server)
+{
+	if (!server)
+		return NULL;
+	worker_free(server->worker);
+	while (server->held) {
+		struct held *older = server->held->older;
+
+		held_free(server->held);
+		server->held = older;
+	}
+	records_deinit(&server->records);
+	if (server->discard)
+		(void) munmap(server->discard, SERVER_DISCARD_MAX);
+	free(server->listeners);
+	free(server->reports);
+	free(server);
+	return NULL;
+}
+
+int server_start(struct server *server)
+{
+	char name[16];
+	int r;
+
+	r = watch_listeners(server);
+	if (r < 0)
+		return r;
+	(void) snprintf(name, sizeof name, "worker-%u", server->options.number);
+	return worker_start(server->worker, name, on_ask, server);
+}
+
+uint64_t server_ask(struct server *server)
+{
+	uint64_t question = atomic_fetch_add_explicit(&server->asked, 1, memory_order_release) + 1;
+
+	worker_ask(server->worker);
+	return question;
+}
+
+bool server_answered(struct server *server, uint64_t question)
+{
+	return atomic_load_explicit(&server->answered, memory_order_acquire) >= question;
+}
+
+void server_take_snapshot(struct server *server, const struct snapshot *snapshot)
+{
+	atomic_store_explicit(&server->wish_snapshot, snapshot, memory_order_release);
+	(void) server_ask(server);
+}
+
+void server_drain(struct server *server)
+{
+	atomic_store(&server->wish_drain, true);
+	(void) server_ask(server);
+}
+
+void server_stop(struct server *server)
+{
+	atomic_store(&server->wish_stop, true);
+	(void) server_ask(server);
+}
+
+int server_join(struct server *server)
+{
+	return worker_join(server->worker);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Server: what one worker has to answer HTTP: its listeners, its connections, its copy of the answers, its buffers.
+ * The main thread owns it and asks through it; all else belongs to the worker's executor thread.
+ *
+ * The main thread states what it wishes (a snapshot, draining, stopping) and asks; the worker answers with the number
+ * of the question, after it did what was wished.  Wishes are states, not messages, so asking twice does no harm.
+ */
+#include "core/worker.h"
+#include "http/records.h"
+#include "http/report.h"
+#include "http/routes.h"
+#include "http/snapshot.h"
+
+#include <stdatomic.h>
+
+enum server_timer {		/* also the numbers of the executor's timer lists */
+	TIMER_NONE,
+	TIMER_HEADER,		/* from accept, or the first byte of a head, to its end */
+	TIMER_BODY,		/* without any content coming */
+	TIMER_WRITE,		/* without any byte going out */
+	TIMER_IDLE,		/* between requests */
+	TIMER_DRAIN,		/* of an ended connection */
+	TIMER_PAUSE,		/* not a connection's: listeners wait for descriptors */
+};
+
+enum {
+	SERVER_REFUSALS_MAX	= 64,	/* connections that are being answered 503 at a time */
+	SERVER_DISCARD_MAX	= 256 * 1024,	/* bytes of content thrown away by one recv */
+	SERVER_SHORT_BODY	= 16 * 1024,	/* a body up to this goes out with its head from the output buffer */
+};
+
+/* One answer with one head, ready to be copied to the output buffer. */
+struct ready {
+	char *bytes;			/* head, and body when it is short */
+	uint32_t head_length, length;
+	time_t dated;			/* the second that Date says */
+};
+
+/* A snapshot as a worker holds it: the newest, and older ones that connections still answer from. */
+struct held {
+	const struct snapshot *snapshot;	/* borrowed from main until the worker says it holds it no more */
+	uint32_t connections;
+	struct held *older;
+	char *bytes;				/* owned: of all that is ready */
+	struct ready ready[ANSWERS_MAX][HTTP_PERSISTENCES];
+};
+
+struct server_listener {
+	int fd;				/* borrowed */
+	bool shared;			/* other workers accept from the same socket */
+	bool local;			/* a unix socket: nothing of TCP applies */
+	interest_id id;
+};
+
+struct server_options {
+	enum worker_mode mode;
+	unsigned number;			/* of the worker: 0, 1, ... */
+	uint32_t max_connections;		/* room for so many */
+	const struct server_listener *listeners;	/* copied */
+	size_t n_listeners;
+	const struct snapshot *snapshot;	/* to begin with; borrowed */
+	_Atomic uint32_t *connections;		/* of all workers; borrowed */
+	int answer_fd;				/* main's eventfd, written to when a question is answered; borrowed */
+};
+
+struct server {
+	struct worker *worker;
+	struct executor *ex;			/* worker's */
+	struct server_options options;
+	struct server_listener *listeners;
+	struct records records;
+	char *discard;				/* SERVER_DISCARD_MAX: where content goes that nobody reads */
+	struct held *held;			/* newest first */
+	interest_id pause_id;
+	bool paused;				/* the listeners are not awaited */
+	bool draining;
+	uint32_t refusals;
+	uint32_t high_slot;			/* slots at and above this never held a connection */
+	uint32_t accepted;
+	uint32_t sampled;			/* requests, for log.access = sample=N */
+	uint32_t suppressed[4];			/* by enum report_kind */
+	uint64_t reported_ms[4];
+	struct report_ring *reports;		/* owned */
+
+	/* Main writes, the worker reads. */
+	_Alignas(64) _Atomic(const struct snapshot *) wish_snapshot;
+	_Atomic bool wish_drain, wish_stop;
+	_Atomic uint64_t asked;
+
+	/* The worker writes, main reads. */
+	_Alignas(64) _Atomic uint64_t answered;
+	_Atomic uint64_t oldest_held;		/* the number of the oldest snapshot that it still needs */
+	_Atomic uint64_t requests;
+	_Atomic uint32_t standing;		/* its connections */
+};
+
+/* Main thread. */
+int server_new(struct server **ret, const struct server_options *options);
+struct server *server_free(struct server *server);		/* after server_join; NULL is fine; returns NULL */
+int server_start(struct server *server);
+uint64_t server_ask(struct server *server);			/* the question's number */
+bool server_answered(struct server *server, uint64_t question);
+void server_take_snapshot(struct server *server, const struct snapshot *snapshot);	/* asks */
+void server_drain(struct server *server);			/* asks: accept no more, end what stands */
+void server_stop(struct server *server);			/* asks: close everything and leave */
+int server_join(struct server *server);
+
+/* Worker's thread; for connection.c. */
+struct held *server_held(struct server *server, uint64_t snapshot);	/* never NULL for a number that is held */
+const struct ready *server_ready(struct held *held, enum route_answer answer,
+				 enum http_persistence persistence, time_t now);	/* with that Date */
+uint32_t server_count(struct server *server, int change);	/* connections of all workers, after the change */
+void server_hold(struct server *server, struct connection *connection, struct held *held);
+void server_let_go(struct server *server, struct connection *connection);
+void server_pause(struct server *server);			/* the listeners are not awaited for a while */
+void server_resume(struct server *server);			/* a connection ended, or the while is over */
+void server_report(struct server *server, struct report *report);	/* at most one of a failing kind in a second */
+interest_id server_oldest(struct server *server);		/* a connection that can make room; 0: none */
+
+static inline struct connection *server_connection(struct server *server, interest_id id)
+{
+	return &server->records.connections[interest_slot(id)];
+}
+
+static inline void server_count_request(struct server *server)
+{
+	uint64_t requests = atomic_load_explicit(&server->requests, memory_order_relaxed);
+
+	atomic_store_explicit(&server->requests, requests + 1, memory_order_relaxed);
+}
+
+static inline const struct http_limits *server_limits(const struct server *server)
+{
+	return &server->held->snapshot->limits;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Snapshot: a configuration as loaded, immutable and numbered.  The bytes of all its answers are one image in a sealed
+ * memfd: heads and bodies are named by offsets in it, so that a half-sent body can be finished from the very bytes it
+ * was begun with, by another process too.  Made and freed by the main thread; workers only read it.
+ */
+#include "http/parser.h"
+#include "http/response.h"
+
+enum {
+	HTTP_HEAD_MAX = 16 * 1024,	/* a response head's size at most */
+	HTTP_IMAGE_MAX = 1 << 30,	/* all heads and bodies of a snapshot */
+};
+
+enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_SAMPLE, ACCESS_ALL };
+
+/* One answer, as places in the image. */
+struct prepared {
+	uint32_t head[HTTP_PERSISTENCES], head_length[HTTP_PERSISTENCES];
+	uint32_t date;			/* offset of Date's value in each of the heads */
+	uint32_t body, body_length;
+	uint32_t status;
+};
+
+enum { ANSWERS_MAX = 32 };
+
+struct snapshot {
+	uint64_t number;
+	struct http_limits limits;
+	enum access_log access;
+	uint32_t access_sample;		/* every Nth request */
+	int image_fd;			/* owned; sealed */
+	const char *image;		/* owned: its mapping, read only */
+	size_t image_length;
+	uint32_t n_answers;
+	struct prepared answers[ANSWERS_MAX];	/* by enum route_answer, routes.h */
+};
+
+/* The answers are in the order of routes.h.  -E2BIG: a head or all together are too large. */
+int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits,
+		 const struct http_answer *answers, uint32_t n_answers);
+struct snapshot *snapshot_free(struct snapshot *snapshot);	/* NULL is fine; returns NULL */
