@@ -33,7 +33,7 @@ bool channel_closed(struct channel *channel);
 
 /* Producer.  Up to *ret_n events may be written at the place returned; NULL and 0: there is no room now. */
 struct event *channel_reserve(struct channel *channel, uint32_t *ret_n);
-bool channel_wait_room(struct channel *channel);	/* threaded only; false: closed */
+bool channel_wait_room(struct channel *channel);	/* threaded only; full: until half is free; false: closed */
 void channel_commit(struct channel *channel, uint32_t n);
 
 /* Consumer. */
