@@ -9,11 +9,12 @@
  */
 #include "core/executor.h"
 
+#include "core/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 
 enum { NONE = UINT32_MAX };
 
@@ -29,14 +30,6 @@ struct executor {
 	uint32_t again_first, again_last, again_length;
 	uint64_t now_ms;
 };
-
-static uint64_t clock_ms(void)
-{
-	struct timespec now;
-
-	(void) clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
-}
 
 int executor_new(struct executor **ret, struct poller *poller, struct channel *channel, uint32_t slots,
 		 struct timer *timers)

@@ -18,9 +18,9 @@ enum {
 };
 
 struct timer {
-	uint64_t since_ms;
+	uint64_t since_ms : 56;
+	uint64_t list : 8;		/* 0: not running; else the list's number */
 	uint32_t previous, next;	/* slots, or TIMERS_NONE at the ends */
-	uint32_t list;			/* 0: not running; else the list's number */
 };
 
 struct timers {
