@@ -144,14 +144,14 @@ static void serving_status(struct daemon *d, char *to, size_t capacity)
 }
 
 /* Who starts it by hand is told what to do next. */
-static void say_what_next(const struct listeners *listeners)
+static void say_what_next(const struct listener *listener)
 {
-	const struct listener *first = &listeners->at[0];
-	bool is_path = first->text[0] == '/';
+	bool is_path = listener->text[0] == '/';
 
-	(void) fprintf(stderr, is_path ? "reactord: try: curl -i --unix-socket %s http://localhost/\n" :
-					 "reactord: try: curl -i http://%s/\n", first->text);
-	(void) fputs("reactord: settings: man reactord.conf; stop: Ctrl-C\n", stderr);
+	if (listener->passed || getenv("NOTIFY_SOCKET"))
+		return;
+	log_write(LOG_LISTENING, LOG_NOTICE, "try: curl -i %s%s%s   settings: reactord.conf(5)   stop: Ctrl-C",
+		  is_path ? "--unix-socket " : "http://", listener->text, is_path ? " http://localhost/" : "/");
 }
 
 /* --- descriptors ------------------------------------------------------------------------------------------------- */
@@ -291,16 +291,15 @@ static int start(struct daemon *d)
 
 	d->watchdog_ms = notify_watchdog_usec() / 1000;
 	d->next_watchdog_ms = d->watchdog_ms ? clock_ms() : 0;
+	log_write(LOG_STARTED, LOG_INFO, "version %s, %u worker%s (%s), at most %u connections", PACKAGE_VERSION,
+		  d->workers.n, d->workers.n == 1 ? "" : "s",
+		  d->conf->executor == CONF_THREADED ? "threaded" : "inline", d->conf->limits.max_connections);
 	for (size_t i = 0; i < d->listeners.n; i++)
 		log_write(LOG_LISTENING, LOG_INFO, "listening on %s%s", d->listeners.at[i].text,
 			  d->listeners.at[i].passed ? " (from systemd)" : "");
-	if (d->listeners.at[0].passed == false && isatty(STDERR_FILENO))
-		say_what_next(&d->listeners);
+	say_what_next(&d->listeners.at[0]);
 	serving_status(d, status, sizeof status);
 	notify_ready(status);
-	log_write(LOG_STARTED, LOG_INFO, "reactord %s: %u worker%s (%s), at most %u connections", PACKAGE_VERSION,
-		  d->workers.n, d->workers.n == 1 ? "" : "s",
-		  d->conf->executor == CONF_THREADED ? "threaded" : "inline", d->conf->limits.max_connections);
 	return 0;
 }
 
