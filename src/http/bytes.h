@@ -7,6 +7,7 @@
  * asks no locale; <ctype.h> does, and knows nothing of tokens.
  */
 #include <stdint.h>
+#include <string.h>
 
 enum {
 	HTTP_TOKEN	= 1 << 0,	/* tchar: methods, field names, codings */
@@ -80,4 +81,23 @@ static inline const char *http_skip(const char *at, const char *stop, unsigned c
 	while (at < stop && http_is(*at, classes))
 		at++;
 	return at;
+}
+
+/* The same for HTTP_VALUE, eight bytes at a time while none of them is below SP or is DEL: values are most of a head.
+ * In each byte of a difference the top bit is borrowed only when that byte (or, which is as good, one before it) is
+ * too small.  HTAB stops it too and is then taken by the table. */
+static inline const char *http_skip_value(const char *at, const char *stop)
+{
+	const uint64_t each = 0x0101010101010101;
+	uint64_t word;
+	uint64_t del;
+
+	while (stop - at >= 8) {
+		memcpy(&word, at, sizeof word);
+		del = word ^ each * 0x7f;	/* zero where the byte is DEL */
+		if ((((word - each * ' ') & ~word) | ((del - each) & ~del)) & each << 7)
+			break;
+		at += 8;
+	}
+	return http_skip(at, stop, HTTP_VALUE);
 }

@@ -139,26 +139,26 @@ static const char *skip_host(const char *at, const char *end)
 	}
 }
 
-/* uri-host [ ":" port ].  The port, or -1 when there are no digits.  False: it is neither of both. */
+/* uri-host [ ":" port ].  The port is -1 when it has no digits.  False: it is not of that form. */
 static bool split_authority(struct slice authority, struct slice *ret_host, int *ret_port)
 {
 	const char *end = authority.at + authority.length;
 	const char *at = skip_host(authority.at, end);
-	int port = -1;
+	const char *digits;
+	unsigned port = 0;
 
-	if (!at)
+	if (!at || (at < end && *at != ':'))
 		return false;
 	*ret_host = between(authority.at, at);
-	if (at < end && *at++ != ':')
-		return false;
-	for (; at < end; at++) {
-		if (!http_is(*at, HTTP_DIGIT))
-			return false;
-		port = (port < 0 ? 0 : port) * 10 + (*at - '0');
-		if (port > 65535)
+
+	if (at < end)
+		at++;
+	for (digits = at; at < end; at++) {
+		port = port * 10 + (unsigned) (*at - '0');
+		if (!http_is(*at, HTTP_DIGIT) || port > 65535)
 			return false;
 	}
-	*ret_port = port;
+	*ret_port = at > digits ? (int) port : -1;
 	return true;
 }
 
@@ -534,7 +534,7 @@ static int parse_fields(struct head *head, const char **at_p, const char *end, c
 			return -400;
 
 		value.at = ++at;
-		at = http_skip(at, fields.stop, HTTP_VALUE);
+		at = http_skip_value(at, fields.stop);
 		value.length = (size_t) (at - value.at);
 		if (at == fields.stop || (*at == '\r' && at + 1 == fields.stop))
 			return fields.at_stop;
