@@ -210,7 +210,8 @@ int address_parse(const char *text, struct address ret[2], const char **ret_why)
 		return refuse(ret_why, "this is a URL; write ADDRESS:PORT alone");
 	if (strchr(text, '/'))
 		return refuse(ret_why, "the path of a unix socket begins with /");
-	if (colon && strchr(colon + 1, ':') && strspn(text, DIGITS "abcdefABCDEF:.%") == strlen(text))
+	if (colon && strchr(colon + 1, ':') && text + strcspn(text, ".") > colon
+	    && strspn(text, DIGITS "abcdefABCDEF:.%") == strlen(text))
 		return refuse(ret_why, "an IPv6 address is written in brackets, with the port behind: [::1]:8000");
 	if (colon == text)
 		return parse_every(text, ret, ret_why);

@@ -19,6 +19,7 @@
 #include "daemon/conf.h"
 #include "core/cleanup.h"
 #include "daemon/ini.h"
+#include "http/snapshot.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -236,6 +237,11 @@ mistake_at(struct load *load, const char *file, unsigned line, const char *forma
 	return r;
 }
 
+static const char *load_place(const struct load *load)
+{
+	return load->file ? load->file : command_line;
+}
+
 /* Where we are. */
 static int __attribute__((format(printf, 2, 3))) mistake(struct load *load, const char *format, ...)
 {
@@ -243,7 +249,7 @@ static int __attribute__((format(printf, 2, 3))) mistake(struct load *load, cons
 	int r;
 
 	va_start(list, format);
-	r = vmistake_at(load, load->file ? load->file : command_line, load->line, format, list);
+	r = vmistake_at(load, load_place(load), load->line, format, list);
 	va_end(list);
 	return r;
 }
@@ -981,8 +987,7 @@ static void set(struct load *load, const struct key *key, struct slice value)
 	/* The first line of the two stays the one that a third is told of. */
 	if (!again || key->repeatable)
 		*origin = (struct origin) {
-			.source = load->source, .file = load->file ? load->file : command_line, .line = load->line,
-			.wrong = origin->wrong,
+			.source = load->source, .file = load_place(load), .line = load->line, .wrong = origin->wrong,
 		};
 	origin->wrong |= r < 0;
 }
@@ -1225,7 +1230,7 @@ static int load_directory(struct load *load, const char *file)
 /* "section.key=value"; the last dot before the = parts the two, since a section's name may have some. */
 static int load_override(struct load *load, const char *override)
 {
-	const char *equals = strchr(override, '='), *dot;
+	const char *equals, *dot;
 	cleanup(free_pointer) char *name = NULL;
 	cleanup(free_pointer) char *value = NULL;
 	struct slice text;
@@ -1233,6 +1238,8 @@ static int load_override(struct load *load, const char *override)
 	const char *why;
 	char *key_name;
 
+	override += strspn(override, " \t");
+	equals = strchr(override, '=');
 	dot = equals ? memrchr(override, '.', (size_t) (equals - override)) : NULL;
 	if (!dot)
 		return mistake(load, "-o %s: it is written -o section.key=value", show(slice_of(override)).text);
@@ -1312,7 +1319,9 @@ static void check_answer(struct load *load)
 {
 	struct origin *origins = load->owned->origins;
 	const struct origin *culprit = &origins[KEY_STATUS];
+	char head[HTTP_HEAD_MAX];
 	const char *why;
+	uint32_t date;
 
 	if (load->conf->body_file && !origins[KEY_BODY_FILE].wrong)
 		(void) read_body_file(load);
@@ -1328,6 +1337,12 @@ static void check_answer(struct load *load)
 			load->conf->answer.content_type = (struct slice) { "", 0 };
 	}
 
+	/* The longest head is the one that says keep-alive. */
+	if (http_head_write(head, sizeof head, &load->conf->answer, HTTP_KEEP_ALIVE, &date) < 0) {
+		(void) mistake_at(load, origins[KEY_HEADER].source ? origins[KEY_HEADER].file : load_place(load),
+				  origins[KEY_HEADER].line, "response.header: all fields together have more than %d bytes",
+				  HTTP_HEAD_MAX);
+	}
 	why = http_answer_refused(&load->conf->answer);
 	if (!why)
 		return;
@@ -1335,7 +1350,7 @@ static void check_answer(struct load *load)
 		culprit = &origins[load->conf->body_file ? KEY_BODY_FILE : KEY_BODY];
 	if (!culprit->source)
 		culprit = &origins[KEY_HEADER];
-	(void) mistake_at(load, culprit->source ? culprit->file : load->file ? load->file : command_line,
+	(void) mistake_at(load, culprit->source ? culprit->file : load_place(load),
 			  culprit->line, "response.status: %s", why);
 }
 

@@ -1,0 +1,975 @@
+/* SPDX-License-Identifier: MIT */
+/* Files are written to a directory of the test's own; the mistakes are compared as a person would read them. */
+#undef NDEBUG
+#include "daemon/conf.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+static char directory[64];
+static char main_file[96];		/* directory/f */
+static struct conf *conf;
+static struct conf_errors errors;
+static char *mistakes;			/* all errors, a line each, without the directory */
+
+static char *in_directory(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	return path;
+}
+
+static void put_bytes(const char *name, const char *bytes, size_t length)
+{
+	FILE *file = fopen(in_directory(name), "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fwrite(bytes, 1, length, file), length);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+static void put(const char *name, const char *text)
+{
+	put_bytes(name, text, strlen(text));
+}
+
+static void forget(void)
+{
+	conf = conf_free(conf);
+	conf_errors_clear(&errors);
+	free(mistakes);
+	mistakes = NULL;
+}
+
+static void setup(void)
+{
+	strcpy(directory, "/tmp/check_conf.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(main_file, sizeof main_file, "%s/f", directory);
+	ck_assert_int_eq(mkdir(in_directory("f.d"), 0700), 0);
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	forget();
+	snprintf(command, sizeof command, "rm -r %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void write_mistakes_down(void)
+{
+	size_t length;
+	FILE *to = open_memstream(&mistakes, &length);
+
+	for (size_t i = 0; i < errors.n; i++) {
+		char *text = conf_error_text(&errors.at[i]), *at = text, *path;
+
+		ck_assert_ptr_nonnull(text);
+		while ((path = strstr(at, directory))) {
+			fprintf(to, "%.*s", (int) (path - at), at);
+			at = path + strlen(directory) + 1;
+		}
+		fprintf(to, "%s\n", at);
+		free(text);
+	}
+	fclose(to);
+}
+
+/* NULL ends the overrides. */
+static int load_with(const char *file, const char *const *listen, ...)
+{
+	const char *overrides[8];
+	struct conf_source source = {
+		.file = file, .file_must_exist = true, .overrides = overrides, .listen = listen,
+	};
+	va_list list;
+	int r;
+
+	va_start(list, listen);
+	while ((overrides[source.n_overrides] = va_arg(list, const char *)))
+		source.n_overrides++;
+	va_end(list);
+	while (listen && listen[source.n_listen])
+		source.n_listen++;
+
+	forget();
+	r = conf_load(&conf, &source, &errors);
+	write_mistakes_down();
+	ck_assert_int_eq(r == 0, errors.n == 0);
+	return r;
+}
+
+static int load(void)
+{
+	return load_with(main_file, NULL, NULL);
+}
+
+static int load_text(const char *text)
+{
+	put("f", text);
+	return load();
+}
+
+static void must(int r)
+{
+	ck_assert_msg(r == 0, "%s", mistakes);
+}
+
+static char *dump(const struct conf *of)
+{
+	char *text;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+
+	ck_assert_int_eq(conf_dump(of, to), 0);
+	fclose(to);
+	return text;
+}
+
+static char *all_of(struct slice text)
+{
+	static char copy[65536];
+
+	ck_assert_uint_lt(text.length, sizeof copy);
+	memcpy(copy, text.at, text.length);
+	copy[text.length] = '\0';
+	return copy;
+}
+
+START_TEST(the_defaults_are_those_of_the_manual)
+{
+	ck_assert_int_eq(conf_defaults(&conf), 0);
+	ck_assert_uint_eq(conf->n_listen, 1);
+	ck_assert_str_eq(conf->listen[0].text, "127.0.0.1:8000");
+	ck_assert(!conf->listen_is_set);
+	ck_assert_uint_eq(conf->workers, 0);
+	ck_assert_int_eq(conf->executor, CONF_INLINE);
+	ck_assert_uint_eq(conf->backlog, 4096);
+	ck_assert_uint_eq(conf->drain_timeout_ms, 10000);
+	ck_assert_uint_eq(conf->answer.status, 200);
+	ck_assert(slice_equal(conf->answer.content_type, SLICE("text/html")));
+	ck_assert(slice_equal(conf->answer.body, SLICE("Hello")));
+	ck_assert_uint_eq(conf->answer.n_fields, 0);
+	ck_assert_ptr_null(conf->body_file);
+	ck_assert_uint_eq(conf->limits.max_connections, 10000);
+	ck_assert_uint_eq(conf->limits.max_request_line, 8192);
+	ck_assert_uint_eq(conf->limits.max_header, 32768);
+	ck_assert_uint_eq(conf->limits.max_headers, 100);
+	ck_assert_uint_eq(conf->limits.max_body, 16 << 20);
+	ck_assert_uint_eq(conf->limits.max_requests, 0);
+	ck_assert_uint_eq(conf->limits.header_timeout_ms, 10000);
+	ck_assert_uint_eq(conf->limits.body_timeout_ms, 30000);
+	ck_assert_uint_eq(conf->limits.write_timeout_ms, 30000);
+	ck_assert_uint_eq(conf->limits.idle_timeout_ms, 60000);
+	ck_assert_int_eq(conf->log_level, LOG_INFO);
+	ck_assert_int_eq(conf->access, CONF_ACCESS_OFF);
+}
+END_TEST
+
+START_TEST(every_key_arrives_where_it_belongs)
+{
+	must(load_text("[server]\nlisten = :80\nlisten = /run/x mode=0600\nworkers = 3\nexecutor = threaded\n"
+		       "backlog = 17\ndrain_timeout = 1h\n"
+		       "[response]\nstatus = 503\ncontent_type = text/plain\nheader = Retry-After: 60\n"
+		       "header = X-A:b ; c \nbody = soon\n"
+		       "[limits]\nmax_connections = 1\nmax_request_line = 64K\nmax_header = 1k\nmax_headers = 3\n"
+		       "max_body = 3G\nmax_requests = 4\nheader_timeout = 200ms\nbody_timeout = 5\nwrite_timeout = 6s\n"
+		       "idle_timeout = 7m\n[log]\nlevel = debug\naccess = sample=9\n"));
+	ck_assert_uint_eq(conf->n_listen, 2);
+	ck_assert_uint_eq(conf->listen[0].n, 2);
+	ck_assert_uint_eq(conf->listen[1].n, 1);
+	ck_assert_uint_eq(conf->listen[1].at[0].mode, 0600);
+	ck_assert(conf->listen_is_set);
+	ck_assert_uint_eq(conf->workers, 3);
+	ck_assert_int_eq(conf->executor, CONF_THREADED);
+	ck_assert_uint_eq(conf->backlog, 17);
+	ck_assert_uint_eq(conf->drain_timeout_ms, 3600000);
+	ck_assert_uint_eq(conf->answer.status, 503);
+	ck_assert(slice_equal(conf->answer.content_type, SLICE("text/plain")));
+	ck_assert_uint_eq(conf->answer.n_fields, 2);
+	ck_assert(slice_equal(conf->answer.fields[0].name, SLICE("Retry-After")));
+	ck_assert(slice_equal(conf->answer.fields[0].value, SLICE("60")));
+	ck_assert(slice_equal(conf->answer.fields[1].name, SLICE("X-A")));
+	ck_assert(slice_equal(conf->answer.fields[1].value, SLICE("b ; c")));
+	ck_assert(slice_equal(conf->answer.body, SLICE("soon")));
+	ck_assert_uint_eq(conf->limits.max_connections, 1);
+	ck_assert_uint_eq(conf->limits.max_request_line, 65536);
+	ck_assert_uint_eq(conf->limits.max_header, 1024);
+	ck_assert_uint_eq(conf->limits.max_headers, 3);
+	ck_assert_uint_eq(conf->limits.max_body, (uint64_t) 3 << 30);
+	ck_assert_uint_eq(conf->limits.max_requests, 4);
+	ck_assert_uint_eq(conf->limits.header_timeout_ms, 200);
+	ck_assert_uint_eq(conf->limits.body_timeout_ms, 5000);
+	ck_assert_uint_eq(conf->limits.write_timeout_ms, 6000);
+	ck_assert_uint_eq(conf->limits.idle_timeout_ms, 420000);
+	ck_assert_int_eq(conf->log_level, LOG_DEBUG);
+	ck_assert_int_eq(conf->access, CONF_ACCESS_SAMPLE);
+	ck_assert_uint_eq(conf->access_sample, 9);
+}
+END_TEST
+
+static const struct {
+	const char *file, *mistakes;
+} wrong[] = {
+	/* What is not known. */
+	{ "[servr]\nx = y\n", "f:1: unknown section [servr]; did you mean [server]?\n" },
+	{ "[Limits]\n", "f:1: unknown section [Limits]; did you mean [limits]?\n" },
+	{ "[database]\n", "f:1: unknown section [database]; there are [server], [response], [limits] and [log]\n" },
+	{ "[server]\nworker = 3\n", "f:2: unknown key \"worker\" in [server]; did you mean workers?\n" },
+	{ "[server]\nLISTEN = :80\n", "f:2: unknown key \"LISTEN\" in [server]; did you mean listen?\n" },
+	{ "[server]\nwrokers = 3\n", "f:2: unknown key \"wrokers\" in [server]; did you mean workers?\n" },
+	{ "[server]\nmax_body = 3\n", "f:2: unknown key \"max_body\" in [server]; did you mean [limits] max_body?\n" },
+	{ "[limits]\nmax-body = 3\n", "f:2: unknown key \"max-body\" in [limits]; did you mean max_body?\n" },
+	{ "[log]\nbody = 3\n", "f:2: unknown key \"body\" in [log]; did you mean [response] body?\n" },
+	{ "[log]\ncolour = 3\n", "f:2: unknown key \"colour\" in [log], which has level, access\n" },
+	{ "[log]\nlevel = warn\n", "f:2: log.level: \"warn\" is not error, warning, notice, info or debug; did you mean "
+	  "warning?\n" },
+	{ "[log]\nlevel = 7\n", "f:2: log.level: \"7\" is not error, warning, notice, info or debug\n" },
+	{ "[log]\naccess = al\n", "f:2: log.access: \"al\" is not off, errors, sample=N or all; did you mean all?\n" },
+	{ "[log]\naccess = sample\n", "f:2: log.access: \"sample\" is not off, errors, sample=N or all; did you mean "
+	  "sample=N?\n" },
+	{ "[log]\naccess = sample=0\n", "f:2: log.access: 0 is out of range, which is 1 to 1000000000\n" },
+	{ "[log]\naccess = sample=\n", "f:2: log.access: \"\" is not a whole number, like 100\n" },
+	{ "[server]\nexecutor = inlin\n", "f:2: server.executor: \"inlin\" is not inline or threaded; did you mean "
+	  "inline?\n" },
+
+	/* Numbers, sizes, times. */
+	{ "[server]\nworkers = 0\n", "f:2: server.workers: 0 is out of range, which is 1 to 256\n" },
+	{ "[server]\nworkers = 257\n", "f:2: server.workers: 257 is out of range, which is 1 to 256\n" },
+	{ "[server]\nworkers = two\n", "f:2: server.workers: \"two\" is neither auto nor a number from 1 to 256\n" },
+	{ "[server]\nworkers = -1\n", "f:2: server.workers: \"-1\" is neither auto nor a number from 1 to 256\n" },
+	{ "[server]\nworkers = 2 ; half\n", "f:2: server.workers: \"2 ; half\" is not a whole number, like 100\n" },
+	{ "[server]\nbacklog = 4K\n", "f:2: server.backlog: \"4K\" is not a whole number, like 100\n" },
+	{ "[server]\nbacklog =\n", "f:2: server.backlog: \"\" is not a whole number, like 100\n" },
+	{ "[server]\nbacklog = 0\n", "f:2: server.backlog: 0 is out of range, which is 1 to 65535\n" },
+	{ "[limits]\nmax_request_line = 65K\n", "f:2: limits.max_request_line: 65K is out of range, which is 64 to 64K\n" },
+	{ "[limits]\nmax_header = 257K\n", "f:2: limits.max_header: 257K is out of range, which is 128 to 256K\n" },
+	{ "[limits]\nmax_body = 8KB\n", "f:2: limits.max_body: \"8KB\" is not a whole number of bytes, or with K, M or G "
+	  "behind it, like 8K\n" },
+	{ "[limits]\nmax_body = 1.5M\n", "f:2: limits.max_body: \"1.5M\" is not a whole number of bytes, or with K, M or G "
+	  "behind it, like 8K\n" },
+	{ "[limits]\nmax_body = 17179869185G\n", "f:2: limits.max_body: 17179869185G is out of range, which is 0 to "
+	  "1048576G\n" },		/* 2^64 and 1 GiB: what is left after an overflow is not taken */
+	{ "[limits]\nmax_body = 18446744073709551617\n", "f:2: limits.max_body: 18446744073709551617 is out of range, "
+	  "which is 0 to 1048576G\n" },
+	{ "[limits]\nmax_connections = 4294967297\n", "f:2: limits.max_connections: 4294967297 is out of range, which is "
+	  "1 to 1048576\n" },
+	{ "[limits]\nidle_timeout = 0\n", "f:2: limits.idle_timeout: 0 is out of range, which is 10ms to 24h\n" },
+	{ "[limits]\nidle_timeout = 25h\n", "f:2: limits.idle_timeout: 25h is out of range, which is 10ms to 24h\n" },
+	{ "[limits]\nidle_timeout = 5M\n", "f:2: limits.idle_timeout: \"5M\" is not a whole number with ms, s, m or h "
+	  "behind it, like 200ms or 30s\n" },
+	{ "[limits]\nidle_timeout = 5 s\n", "f:2: limits.idle_timeout: \"5 s\" is not a whole number with ms, s, m or h "
+	  "behind it, like 200ms or 30s\n" },
+	{ "[limits]\nidle_timeout = 18446744073709552s\n", "f:2: limits.idle_timeout: 18446744073709552s is out of range, "
+	  "which is 10ms to 24h\n" },
+	{ "[response]\nstatus = 199\n", "f:2: response.status: 199 is out of range, which is 200 to 599\n" },
+	{ "[response]\nstatus = 600\n", "f:2: response.status: 600 is out of range, which is 200 to 599\n" },
+	{ "[response]\nstatus = 404 Not Found\n", "f:2: response.status: \"404 Not Found\" is not a whole number, like "
+	  "100\n" },
+
+	/* Addresses. */
+	{ "[server]\nlisten = localhost:80\n", "f:2: server.listen: \"localhost:80\": host names are not looked up; write "
+	  "the address as numbers, for localhost 127.0.0.1:PORT or [::1]:PORT\n" },
+	{ "[server]\nlisten =\n", "f:2: server.listen: \"\": it is empty; write ADDRESS:PORT, :PORT or the path of a unix "
+	  "socket\n" },
+	{ "[server]\nlisten = :80\nlisten = [::]:80\n", "f:3: server.listen: \"[::]:80\" is already listened on by "
+	  "\":80\"\n" },
+	{ "[server]\nlisten = 0.0.0.0:80\nlisten = :80\n", "f:3: server.listen: \":80\" is already listened on by "
+	  "\"0.0.0.0:80\"\n" },
+
+	/* The answer. */
+	{ "[response]\nheader = Foo\n", "f:2: response.header: \"Foo\" is not a field, like Retry-After: 60\n" },
+	{ "[response]\nheader = Content-Length: 3\n", "f:2: response.header: Content-Length: reactord sets this field "
+	  "itself\n" },
+	{ "[response]\nheader = A\n B: c\n", "f:2: response.header: A B: a field name is letters, digits and "
+	  "!#$%&'*+-.^_`|~ only\n" },
+	{ "[response]\nheader = A: \x01\n", "f:2: response.header: A: a field value has no control characters\n" },
+	{ "[response]\ncontent_type = \x01\n", "f:2: response.content_type: \"?\": a field value has no control "
+	  "characters\n" },
+	{ "[response]\nbody = x\nstatus = 204\n", "f:3: response.status: an answer with status 204, 205 or 304 has no "
+	  "body\n" },
+	{ "[response]\nstatus = 401\n", "f:2: response.status: 401 needs a header WWW-Authenticate\n" },
+	{ "[response]\nbody = x\nbody_file = y\n", "f:3: response.body and response.body_file are two bodies; body is set "
+	  "in line 2\n" },
+	{ "[response]\nbody_file = f\nbody = x\n", "f:3: response.body and response.body_file are two bodies; body_file "
+	  "is set in line 2\n" },
+	{ "[response]\nbody_file =\n", "f:2: response.body_file: the path is missing\n" },
+	{ "[response]\nbody_file = none\n", "f:2: response.body_file: cannot read none: No such file or directory\n" },
+	{ "[response]\nbody_file = f.d\n", "f:2: response.body_file: cannot read f.d: Is a directory\n" },
+
+	/* Lines. */
+	{ "[server]\nworkers = 2\nbacklog = 1\n\nworkers = 2\nworkers = 2\n", "f:5: server.workers is set twice in this "
+	  "file; it was set in line 2\nf:6: server.workers is set twice in this file; it was set in line 2\n" },
+	{ "[server]\nworkers = 2\n[log]\n[server]\nworkers = 2\n", "f:5: server.workers is set twice in this file; it was "
+	  "set in line 2\n" },
+	{ "[server]\nworkers = 2\n # two\n", "f:3: a line that begins with a blank continues the value of workers; a "
+	  "comment begins in the first column, and a value's line with # or ; has quotation marks\n" },
+	{ "[server]\nworkers = 2\n backlog = 3\n", "f:2: server.workers: \"2 backlog = 3\" is not a whole number, like "
+	  "100\n" },
+	{ "[response]\nheader = A: b\n \"c\n", "f:3: a text that begins with a quotation mark must end with one (the "
+	  "outer pair is removed; put one more pair around a text that has its own)\n" },
+};
+
+START_TEST(a_mistake_is_told_with_its_line_and_what_would_be_right)
+{
+	ck_assert_int_eq(load_text(wrong[_i].file), -EINVAL);
+	ck_assert_str_eq(mistakes, wrong[_i].mistakes);
+}
+END_TEST
+
+START_TEST(all_mistakes_of_all_sources_are_told_in_one_pass)
+{
+	put("f", "x = 1\n[server]\nworkers = none\nbacklog\n[limit]\nmax_body = ?\n[log]\nlevel = loud\n");
+	put("f.d/1.conf", "[log]\naccess = some\n");
+	ck_assert_int_eq(load_with(main_file, (const char *[]) { "::1:80", NULL }, "log.level=quiet", "workers", NULL),
+			 -EINVAL);
+	ck_assert_str_eq(mistakes,
+			 "f:1: \"x\" stands before the first [section]\n"
+			 "f:3: server.workers: \"none\" is neither auto nor a number from 1 to 256\n"
+			 "f:4: there is no = in the line; a setting is written key = value, and a line that continues a "
+			 "value begins with a blank\n"
+			 "f:5: unknown section [limit]; did you mean [limits]?\n"
+			 "f:8: log.level: \"loud\" is not error, warning, notice, info or debug\n"
+			 "f.d/1.conf:2: log.access: \"some\" is not off, errors, sample=N or all\n"
+			 "command line: log.level: \"quiet\" is not error, warning, notice, info or debug\n"
+			 "command line: -o workers: it is written -o section.key=value\n"
+			 "command line: server.listen: \"::1:80\": an IPv6 address is written in brackets, with the port "
+			 "behind: [::1]:8000\n");
+}
+END_TEST
+
+START_TEST(a_file_of_rubbish_does_not_fill_the_memory)
+{
+	char *text = malloc(20001);
+
+	for (size_t i = 0; i < 20000; i += 2)
+		memcpy(text + i, "x\n", 3);
+	ck_assert_int_eq(load_text(text), -EINVAL);
+	ck_assert_uint_eq(errors.n, 1001);
+	ck_assert_str_eq(errors.at[1000].message, "there are more mistakes than these");
+	free(text);
+}
+END_TEST
+
+START_TEST(a_message_shows_only_the_beginning_of_a_long_value)
+{
+	char text[1024] = "[log]\nlevel = ";
+
+	memset(text + strlen(text), 'x', 500);
+	ck_assert_int_eq(load_text(text), -EINVAL);
+	ck_assert_uint_lt(strlen(mistakes), 200);
+	ck_assert_ptr_nonnull(strstr(mistakes, "xxx..."));
+}
+END_TEST
+
+START_TEST(later_files_replace_what_earlier_ones_set)
+{
+	put("f", "[server]\nworkers = 2\nbacklog = 20\nlisten = :1\nlisten = :2\n[response]\nheader = A: 1\n");
+	put("f.d/10.conf", "[server]\nworkers = 3\n[response]\nheader = B: 1\nheader = B: 2\n");
+	put("f.d/9.conf", "[server]\nworkers = 4\nlisten = :3\n");	/* "10" < "9" byte by byte */
+	put("f.d/.hidden.conf", "[server]\nworkers = 5\n");
+	put("f.d/x.conf~", "[server]\nworkers = 6\n");
+	put("f.d/README", "no configuration\n");
+	must(load());
+	ck_assert_uint_eq(conf->workers, 4);
+	ck_assert_uint_eq(conf->backlog, 20);
+	ck_assert_uint_eq(conf->n_listen, 1);
+	ck_assert_str_eq(conf->listen[0].text, ":3");
+	ck_assert_uint_eq(conf->answer.n_fields, 2);
+	ck_assert(slice_equal(conf->answer.fields[0].name, SLICE("B")));
+}
+END_TEST
+
+START_TEST(capital_letters_come_first_whatever_the_locale)
+{
+	put("f", "");
+	put("f.d/B.conf", "[server]\nworkers = 2\n");
+	put("f.d/a.conf", "[server]\nworkers = 3\n");
+	must(load());
+	ck_assert_uint_eq(conf->workers, 3);
+}
+END_TEST
+
+START_TEST(a_link_to_dev_null_masks_a_file)
+{
+	put("f", "");
+	ck_assert_int_eq(symlink("/dev/null", in_directory("f.d/a.conf")), 0);
+	must(load());
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_is_a_mistake)
+{
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f: cannot be read: No such file or directory\n");
+
+	ck_assert_int_eq(load_with(in_directory("f.d"), NULL, NULL), -EINVAL);
+	ck_assert_str_eq(mistakes, "f.d: cannot be read: Is a directory\n");
+
+	put("f", "");
+	ck_assert_int_eq(symlink("none", in_directory("f.d/a.conf")), 0);
+	ck_assert_int_eq(mkdir(in_directory("f.d/b.conf"), 0700), 0);
+	ck_assert_int_eq(mkfifo(in_directory("f.d/c.conf"), 0600), 0);
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f.d/a.conf: cannot be read: No such file or directory\n"
+			 "f.d/b.conf: cannot be read: Is a directory\n"
+			 "f.d/c.conf: cannot be read: it is no regular file\n");
+}
+END_TEST
+
+START_TEST(a_file_in_place_of_the_directory_is_a_mistake)
+{
+	put("f", "");
+	ck_assert_int_eq(rmdir(in_directory("f.d")), 0);
+	put("f.d", "");
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f.d: cannot be read: Not a directory\n");
+}
+END_TEST
+
+START_TEST(a_file_that_need_not_exist_leaves_the_defaults)
+{
+	struct conf_source source = { .file = main_file };
+
+	ck_assert_int_eq(conf_load(&conf, &source, &errors), 0);
+	ck_assert_str_eq(conf->listen[0].text, "127.0.0.1:8000");
+}
+END_TEST
+
+START_TEST(overrides_replace_what_files_say)
+{
+	put("f", "[server]\nworkers = 2\nlisten = :1\n[response]\nheader = A: 1\nbody = x\n");
+	put("page", "from a file");
+	must(load_with(main_file, NULL, "server.workers=7", " server.workers = 8", "response.header=B: 1",
+		       "response.header=C: 1", "response.body=\"  a\nb \"", NULL));
+	ck_assert_uint_eq(conf->workers, 8);
+	ck_assert_uint_eq(conf->answer.n_fields, 2);
+	ck_assert(slice_equal(conf->answer.fields[0].name, SLICE("B")));
+	ck_assert(slice_equal(conf->answer.fields[1].name, SLICE("C")));
+	ck_assert_str_eq(all_of(conf->answer.body), "  a\nb ");
+	ck_assert_str_eq(conf->listen[0].text, ":1");
+}
+END_TEST
+
+static const struct {
+	const char *override, *mistake;
+} wrong_overrides[] = {
+	{ "", "-o : it is written -o section.key=value" },
+	{ "workers=2", "-o workers=2: it is written -o section.key=value" },
+	{ "server.workers", "-o server.workers: it is written -o section.key=value" },
+	{ "sever.workers=2", "unknown section [sever]; did you mean [server]?" },
+	{ "server.worker=2", "unknown key \"worker\" in [server]; did you mean workers?" },
+	{ "server.max_body=2", "unknown key \"max_body\" in [server]; did you mean [limits] max_body?" },
+	{ "server.workers=x", "server.workers: \"x\" is neither auto nor a number from 1 to 256" },
+	{ "response.header=A: b\nC: d", "response.header: the value has more than one line" },
+	{ "server.listen=/run/a\nb", "server.listen: the value has more than one line" },
+	{ "response.status=204", "response.status: an answer with status 204, 205 or 304 has no body" },
+};
+
+START_TEST(overrides_are_checked_like_files)
+{
+	char expected[256];
+
+	put("f", "[response]\nbody = x\n");
+	ck_assert_int_eq(load_with(main_file, NULL, wrong_overrides[_i].override, NULL), -EINVAL);
+	snprintf(expected, sizeof expected, "command line: %s\n", wrong_overrides[_i].mistake);
+	ck_assert_str_eq(mistakes, expected);
+}
+END_TEST
+
+START_TEST(listen_of_the_command_line_stands_in_place_of_all_other)
+{
+	put("f", "[server]\nlisten = :1\nlisten = :2\n");
+	must(load_with(main_file, (const char *[]) { ":4", ":5", NULL }, "server.listen=:3", NULL));
+	ck_assert_uint_eq(conf->n_listen, 2);
+	ck_assert_str_eq(conf->listen[0].text, ":4");
+	ck_assert_str_eq(conf->listen[1].text, ":5");
+	ck_assert(conf->listen_is_set);
+}
+END_TEST
+
+static const struct {
+	const char *file, *body;
+} bodies[] = {
+	{ "body =\n", "" },
+	{ "body = \"\"\n", "" },
+	{ "body = a\n", "a" },
+	{ "body = a ; b # c\n", "a ; b # c" },
+	{ "body = a\n b\n\tc\n", "a\nb\nc" },
+	{ "body =\n a\n b\n", "a\nb" },
+	{ "body =\n\n\n a\n b\n", "a\nb" },			/* the value begins with its first text */
+	{ "body = \"\"\n a\n", "\na" },
+	{ "body =\n \"\"\n a\n", "\na" },
+	{ "body = a\n\n\n b\n\n# comment\n", "a\n\n\nb" },		/* empty lines inside belong to it */
+	{ "body = a\n \"\"\n", "a\n" },
+	{ "body = a\n \"  b\t\"\n", "a\n  b\t" },
+	{ "body = a\n #main { }\n ; b\n", "a\n#main { }\n; b" },
+	{ "body = {\"a\": \"b\"}\n", "{\"a\": \"b\"}" },
+	{ "body = \"\"quoted\"\"\n", "\"quoted\"" },
+};
+
+START_TEST(a_body_may_have_lines)
+{
+	char text[256];
+
+	snprintf(text, sizeof text, "[response]\n%s", bodies[_i].file);
+	must(load_text(text));
+	ck_assert_str_eq(all_of(conf->answer.body), bodies[_i].body);
+}
+END_TEST
+
+START_TEST(lines_of_other_values_are_joined_by_a_blank)
+{
+	must(load_text("[response]\nheader = A:\n\tb;\n\n \"c ; \"\ncontent_type =\n text/plain\n"));
+	ck_assert(slice_equal(conf->answer.fields[0].value, SLICE("b; c ;")));
+	ck_assert(slice_equal(conf->answer.content_type, SLICE("text/plain")));
+}
+END_TEST
+
+START_TEST(a_status_without_content_needs_no_empty_body)
+{
+	must(load_text("[response]\nstatus = 204\n"));
+	ck_assert_uint_eq(conf->answer.body.length, 0);
+	ck_assert_uint_eq(conf->answer.content_type.length, 0);
+}
+END_TEST
+
+START_TEST(a_body_file_is_read_from_beside_the_file_that_names_it)
+{
+	char expected[128];
+
+	put("f", "[response]\nbody = replaced\n");
+	put("f.d/a.conf", "[response]\nbody_file = page.html\n");
+	put_bytes("f.d/page.html", "a\0b\n", 4);
+	must(load());
+	ck_assert_uint_eq(conf->answer.body.length, 4);
+	ck_assert_int_eq(memcmp(conf->answer.body.at, "a\0b\n", 4), 0);
+	snprintf(expected, sizeof expected, "%s/f.d/page.html", directory);
+	ck_assert_str_eq(conf->body_file, expected);
+}
+END_TEST
+
+START_TEST(a_body_replaces_a_body_file_that_is_not_there)
+{
+	put("f", "[response]\nbody_file = none\n");
+	put("f.d/a.conf", "[response]\nbody = x\n");
+	must(load());
+	ck_assert_ptr_null(conf->body_file);
+	ck_assert_str_eq(all_of(conf->answer.body), "x");
+}
+END_TEST
+
+START_TEST(a_relative_path_is_made_absolute)
+{
+	char expected[128], *here = getcwd(NULL, 0);
+
+	put("f", "[response]\nbody_file = page\n");
+	put("page", "x");
+	ck_assert_int_eq(chdir(directory), 0);
+	must(load_with("f", NULL, NULL));
+	snprintf(expected, sizeof expected, "%s/page", directory);
+	ck_assert_str_eq(conf->body_file, expected);
+	must(load_with(NULL, NULL, "response.body_file=page", NULL));
+	ck_assert_str_eq(conf->body_file, expected);
+	ck_assert_int_eq(chdir(here), 0);
+	free(here);
+}
+END_TEST
+
+START_TEST(a_fifo_is_no_body)
+{
+	put("f", "[response]\nbody_file = fifo\n");
+	ck_assert_int_eq(mkfifo(in_directory("fifo"), 0600), 0);
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f:2: response.body_file: cannot read fifo: it is no regular file\n");
+}
+END_TEST
+
+START_TEST(a_body_has_at_most_64_mib)
+{
+	put("f", "[response]\nbody_file = page\n");
+	put("page", "");
+	ck_assert_int_eq(truncate(in_directory("page"), CONF_BODY_MAX), 0);
+	must(load());
+	ck_assert_uint_eq(conf->answer.body.length, CONF_BODY_MAX);
+	ck_assert_int_eq(truncate(in_directory("page"), CONF_BODY_MAX + 1), 0);
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f:2: response.body_file: cannot read page: it has more than 64M\n");
+}
+END_TEST
+
+/* Files of /proc say that they have no bytes. */
+START_TEST(a_file_that_does_not_know_its_size_is_read_to_its_end)
+{
+	must(load_text("[response]\nbody_file = /proc/self/status\n"));
+	ck_assert_uint_gt(conf->answer.body.length, 100);
+}
+END_TEST
+
+START_TEST(a_head_that_could_not_be_sent_is_a_mistake)
+{
+	FILE *file = fopen(main_file, "w");
+
+	fprintf(file, "[response]\nheader = A: %020000d\n", 0);
+	fclose(file);
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f:2: response.header: all fields together have more than 16384 bytes\n");
+}
+END_TEST
+
+static const char *const dumped[] = {
+	"",
+	"[server]\nlisten = :80\nlisten = [::1]:81\nlisten = /run/x mode=0600\nworkers = 3\nexecutor = threaded\n",
+	"[server]\nlisten = 127.0.0.1:8000\ndrain_timeout = 0\n",
+	"[response]\nstatus = 204\n",
+	"[response]\nstatus = 503\nheader = A: b ; c\nheader = B:\nheader = \"C: \"\nheader = D: \"quoted\"\n",
+	"[response]\ncontent_type =\nbody =\n",
+	"[response]\nbody = \"  a \"\n",
+	"[response]\nbody = \"\"a\"\"\n",
+	"[response]\nbody = # a\n",
+	"[response]\nbody = a\n\n \"\"\n \" # b\"\n # c\n \"\r\"\n \"\"\n",
+	"[response]\nbody = \"\"\n \"\"\n",
+	"[response]\nbody = \"\"\n \"\"\n \"\"\n",
+	"[response]\nbody =\n\ta = b\n\t[c]\n",
+	"[response]\nbody_file = f\n",
+	"[limits]\nmax_body = 1025\nmax_header = 2k\nidle_timeout = 61\nheader_timeout = 1500ms\nbody_timeout = 120\n",
+	"[log]\nlevel = error\naccess = errors\n",
+	"[log]\nlevel = notice\naccess = sample=3\n",
+	"[log]\nlevel = warning\naccess = all\n",
+};
+
+START_TEST(a_dump_is_read_back_to_the_same)
+{
+	char *first, *second, *body;
+	bool listen_is_set;
+	size_t length;
+
+	must(load_text(dumped[_i]));
+	first = dump(conf);
+	listen_is_set = conf->listen_is_set;
+	length = conf->answer.body.length;
+	body = malloc(length + 1);
+	memcpy(body, conf->answer.body.at, length);
+
+	put("g", first);
+	must(load_with(in_directory("g"), NULL, NULL));
+	second = dump(conf);
+	ck_assert_str_eq(first, second);
+	ck_assert_int_eq(conf->listen_is_set, listen_is_set);
+	ck_assert_uint_eq(conf->answer.body.length, length);
+	ck_assert_int_eq(memcmp(conf->answer.body.at, body, length), 0);
+	free(first);
+	free(second);
+	free(body);
+}
+END_TEST
+
+START_TEST(the_longest_line_can_be_dumped)
+{
+	FILE *file = fopen(main_file, "w");
+	char *first, *second;
+
+	fprintf(file, "[response]\nbody = \" %065534d \"\n\t%065536d\n", 0, 0);
+	fclose(file);
+	must(load());
+	ck_assert_uint_eq(conf->answer.body.length, 2 * 65536 + 1);
+	first = dump(conf);
+	put("g", first);
+	must(load_with(in_directory("g"), NULL, NULL));
+	second = dump(conf);
+	ck_assert_str_eq(first, second);
+	free(first);
+	free(second);
+}
+END_TEST
+
+START_TEST(a_dump_that_cannot_be_written_says_so)
+{
+	FILE *full = fopen("/dev/full", "w");
+
+	ck_assert_int_eq(conf_defaults(&conf), 0);
+	ck_assert_int_eq(conf_dump(conf, full), -ENOSPC);
+	fclose(full);
+}
+END_TEST
+
+static const struct {
+	const char *running, *wanted, *mistakes;
+} restarts[] = {
+	{ "[server]\n", "[server]\ndrain_timeout = 1\n[limits]\nmax_connections = 5\nmax_body = 1\n", "" },
+	{ "[server]\n", "[server]\nlisten = 127.0.0.1:8000\n", "" },		/* the default, said */
+	{ "[server]\nlisten = :1\nlisten = :2\n", "[server]\nlisten = :2\nlisten = :1\n", "" },
+	{ "[server]\nlisten = [::]:1\nlisten = 0.0.0.0:1\n", "[server]\nlisten = :1\n", "" },
+	{ "[server]\nworkers = 2\n", "[server]\n\nworkers = 4\n",
+	  "g:3: server.workers changed from 2 to 4: needs `systemctl restart reactord`; the running configuration "
+	  "stays\n" },
+	{ "[server]\nworkers = 2\n", "", "file: server.workers changed from 2 to auto: needs `systemctl restart "
+	  "reactord`; the running configuration stays\n" },
+	{ "", "[server]\nexecutor = threaded\nbacklog = 1\n",
+	  "g:2: server.executor changed from inline to threaded: needs `systemctl restart reactord`; the running "
+	  "configuration stays\n"
+	  "g:3: server.backlog changed from 4096 to 1: needs `systemctl restart reactord`; the running configuration "
+	  "stays\n" },
+	{ "[server]\nlisten = :1\nlisten = :2\n", "[server]\nlisten = :1\n",
+	  "g:2: server.listen changed from :1, :2 to :1: needs `systemctl daemon-reload && systemctl restart "
+	  "reactord.socket reactord`; the running configuration stays\n" },
+	{ "[server]\nlisten = /run/x mode=0600\n", "[server]\nlisten = /run/x mode=0660\n",
+	  "g:2: server.listen changed from /run/x mode=0600 to /run/x mode=0660: needs `systemctl daemon-reload && "
+	  "systemctl restart reactord.socket reactord`; the running configuration stays\n" },
+	{ "[limits]\nmax_connections = 10\n", "[limits]\nmax_connections = 11\n",
+	  "g:2: limits.max_connections changed from 10 to 11: it can be lowered at any time, but to raise it needs "
+	  "`systemctl restart reactord`; the running configuration stays\n" },
+};
+
+START_TEST(what_needs_a_restart_is_told)
+{
+	struct conf *running;
+	size_t n;
+
+	put("g", restarts[_i].wanted);
+	must(load_text(restarts[_i].running));
+	running = conf;
+	conf = NULL;
+	must(load_with(in_directory("g"), NULL, NULL));
+	n = conf_needs_restart(running, conf, "file", &errors);
+	conf_free(running);
+	ck_assert_uint_eq(n, errors.n);
+	free(mistakes);
+	write_mistakes_down();
+	ck_assert_str_eq(mistakes, restarts[_i].mistakes);
+}
+END_TEST
+
+static char *shipped(void)
+{
+	const char *top = getenv("srcdir");
+	char path[4096], *text;
+	size_t length;
+	ssize_t n;
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/etc/reactord.conf", top ? top : ".");
+	file = fopen(path, "r");
+	ck_assert_msg(file != NULL, "cannot open %s", path);
+	text = NULL;
+	length = 0;
+	n = getdelim(&text, &length, '\0', file);
+	ck_assert_int_gt(n, 0);
+	fclose(file);
+	return text;
+}
+
+START_TEST(the_shipped_file_changes_nothing)
+{
+	struct conf *defaults;
+	char *text = shipped(), *of_file, *of_defaults;
+
+	must(load_text(text));
+	ck_assert_int_eq(conf_defaults(&defaults), 0);
+	of_file = dump(conf);
+	of_defaults = dump(defaults);
+	ck_assert_str_eq(of_file, of_defaults);
+	ck_assert(!conf->listen_is_set);
+	conf_free(defaults);
+	free(of_file);
+	free(of_defaults);
+	free(text);
+}
+END_TEST
+
+/* "#key = value" is a default, "# key = value" an example. */
+START_TEST(the_shipped_file_tells_the_defaults)
+{
+	char *text = shipped(), *of_file, *of_listen;
+
+	for (char *at = text; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
+		if (at[0] == '#' && at[1] >= 'a' && at[1] <= 'z')
+			memmove(at, at + 1, strlen(at));
+	}
+	must(load_text(text));
+	of_file = dump(conf);
+	must(load_text("[server]\nlisten = 127.0.0.1:8000\n"));
+	of_listen = dump(conf);
+	ck_assert_str_eq(of_file, of_listen);
+	free(of_file);
+	free(of_listen);
+	free(text);
+}
+END_TEST
+
+/* What a dump prints is what there is. */
+START_TEST(the_shipped_file_has_every_key)
+{
+	char *text = shipped(), *dump_text, *line, *rest, *equals, wanted[64];
+	int keys = 0;
+
+	must(load_text("[response]\nheader = A: b\n"));
+	dump_text = dump(conf);
+	for (line = strtok_r(dump_text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		line += *line == '#';
+		equals = strstr(line, " = ");
+		if (!equals)
+			continue;
+		*equals = '\0';
+		keys++;
+		snprintf(wanted, sizeof wanted, "#%s = ", line);
+		if (strcmp(line, "header") == 0)
+			strcpy(wanted, "# header = ");
+		ck_assert_msg(strstr(text, wanted) != NULL, "the file has no %s", wanted);
+	}
+	ck_assert_int_eq(keys, 21);
+	ck_assert_ptr_nonnull(strstr(text, "# body_file = "));
+	free(dump_text);
+	free(text);
+}
+END_TEST
+
+/* Whatever allocation fails, the answer is an error and nothing is left behind (valgrind looks). */
+static unsigned allocations_left;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *at, size_t size);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t length);
+int __real_vasprintf(char **ret, const char *format, va_list list);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t length);
+int __wrap_vasprintf(char **ret, const char *format, va_list list);
+int __wrap_asprintf(char **ret, const char *format, ...);
+
+static bool fails(void)
+{
+	return allocations_left > 0 && --allocations_left == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+	return fails() ? NULL : __real_realloc(at, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+	return fails() ? NULL : __real_strdup(text);
+}
+
+char *__wrap_strndup(const char *text, size_t length)
+{
+	return fails() ? NULL : __real_strndup(text, length);
+}
+
+int __wrap_vasprintf(char **ret, const char *format, va_list list)
+{
+	return fails() ? -1 : __real_vasprintf(ret, format, list);
+}
+
+int __wrap_asprintf(char **ret, const char *format, ...)
+{
+	va_list list;
+	int r;
+
+	va_start(list, format);
+	r = fails() ? -1 : __real_vasprintf(ret, format, list);
+	va_end(list);
+	return r;
+}
+
+START_TEST(a_failed_allocation_is_an_error)
+{
+	struct conf_source source = { .file = main_file, .overrides = (const char *[]) { "log.level=debug" },
+		.n_overrides = 1 };
+	unsigned n = 0;
+	int r;
+
+	put("f", "[server]\nlisten = :1\n[response]\nheader = A: b\nbody = x\nbody_file = g\nbad\n");
+	put("f.d/a.conf", "[response]\nbody_file = page\n");
+	put("f.d/page", "x");
+	for (;;) {
+		allocations_left = ++n;
+		r = conf_load(&conf, &source, &errors);
+		if (allocations_left > 0)
+			break;
+		ck_assert_int_eq(r, -ENOMEM);
+		ck_assert_ptr_null(conf);
+		conf_errors_clear(&errors);
+	}
+	allocations_left = 0;
+	ck_assert_int_eq(r, -EINVAL);
+	ck_assert_uint_eq(errors.n, 2);
+	ck_assert_uint_gt(n, 10);
+}
+END_TEST
+
+#define N(table) ((int) (sizeof table / sizeof *table))
+
+int main(void)
+{
+	Suite *suite = suite_create("conf");
+	TCase *tests = tcase_create("conf");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, the_defaults_are_those_of_the_manual);
+	tcase_add_test(tests, every_key_arrives_where_it_belongs);
+	tcase_add_loop_test(tests, a_mistake_is_told_with_its_line_and_what_would_be_right, 0, N(wrong));
+	tcase_add_test(tests, all_mistakes_of_all_sources_are_told_in_one_pass);
+	tcase_add_test(tests, a_file_of_rubbish_does_not_fill_the_memory);
+	tcase_add_test(tests, a_message_shows_only_the_beginning_of_a_long_value);
+	tcase_add_test(tests, later_files_replace_what_earlier_ones_set);
+	tcase_add_test(tests, capital_letters_come_first_whatever_the_locale);
+	tcase_add_test(tests, a_link_to_dev_null_masks_a_file);
+	tcase_add_test(tests, what_cannot_be_read_is_a_mistake);
+	tcase_add_test(tests, a_file_in_place_of_the_directory_is_a_mistake);
+	tcase_add_test(tests, a_file_that_need_not_exist_leaves_the_defaults);
+	tcase_add_test(tests, overrides_replace_what_files_say);
+	tcase_add_loop_test(tests, overrides_are_checked_like_files, 0, N(wrong_overrides));
+	tcase_add_test(tests, listen_of_the_command_line_stands_in_place_of_all_other);
+	tcase_add_loop_test(tests, a_body_may_have_lines, 0, N(bodies));
+	tcase_add_test(tests, lines_of_other_values_are_joined_by_a_blank);
+	tcase_add_test(tests, a_status_without_content_needs_no_empty_body);
+	tcase_add_test(tests, a_body_file_is_read_from_beside_the_file_that_names_it);
+	tcase_add_test(tests, a_body_replaces_a_body_file_that_is_not_there);
+	tcase_add_test(tests, a_relative_path_is_made_absolute);
+	tcase_add_test(tests, a_fifo_is_no_body);
+	tcase_add_test(tests, a_body_has_at_most_64_mib);
+	tcase_add_test(tests, a_file_that_does_not_know_its_size_is_read_to_its_end);
+	tcase_add_test(tests, a_head_that_could_not_be_sent_is_a_mistake);
+	tcase_add_loop_test(tests, a_dump_is_read_back_to_the_same, 0, N(dumped));
+	tcase_add_test(tests, the_longest_line_can_be_dumped);
+	tcase_add_test(tests, a_dump_that_cannot_be_written_says_so);
+	tcase_add_loop_test(tests, what_needs_a_restart_is_told, 0, N(restarts));
+	tcase_add_test(tests, the_shipped_file_changes_nothing);
+	tcase_add_test(tests, the_shipped_file_tells_the_defaults);
+	tcase_add_test(tests, the_shipped_file_has_every_key);
+	tcase_add_test(tests, a_failed_allocation_is_an_error);
+	suite_add_tcase(suite, tests);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
