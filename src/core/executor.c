@@ -97,11 +97,9 @@ interest_id executor_id(struct executor *ex, uint32_t slot)
 	return registry_id(&ex->registry, slot);
 }
 
-void executor_again(struct executor *ex, interest_id id)
+static void join_again_list(struct executor *ex, struct interest *interest, interest_id id)
 {
-	struct interest *interest = registry_get(&ex->registry, id);
-
-	if (!interest || interest->flags & INTEREST_AGAIN)
+	if (interest->flags & INTEREST_AGAIN)
 		return;
 	interest->flags |= INTEREST_AGAIN;
 	interest->next = NONE;
@@ -111,6 +109,16 @@ void executor_again(struct executor *ex, interest_id id)
 		ex->registry.at[ex->again_last].next = interest_slot(id);
 	ex->again_last = interest_slot(id);
 	ex->again_length++;
+}
+
+void executor_again(struct executor *ex, interest_id id)
+{
+	struct interest *interest = registry_get(&ex->registry, id);
+
+	if (!interest)
+		return;
+	interest->flags |= INTEREST_ASKED;
+	join_again_list(ex, interest, id);
 }
 
 static int await(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg, bool keep)
@@ -127,7 +135,7 @@ static int await(struct executor *ex, interest_id id, uint32_t what, executor_fn
 	else
 		interest->flags &= (uint8_t) ~INTEREST_KEEP;
 	if (interest->pending & (what | POLLER_ERROR))
-		executor_again(ex, id);
+		join_again_list(ex, interest, id);
 	return registry_want(&ex->registry, id, what);
 }
 
@@ -176,20 +184,22 @@ static int run_again(struct executor *ex)
 {
 	int ran = 0;
 
-	for (uint32_t n = ex->again_length; n > 0 && ex->again_first != NONE; n--) {
+	for (uint32_t n = ex->again_length; n > 0; n--) {
 		uint32_t slot = ex->again_first;
 		struct interest *interest = &ex->registry.at[slot];
+		bool asked = interest->flags & INTEREST_ASKED;
 
 		ex->again_first = interest->next;
 		if (ex->again_first == NONE)
 			ex->again_last = NONE;
 		ex->again_length--;
-		interest->flags &= (uint8_t) ~INTEREST_AGAIN;
+		interest->flags &= (uint8_t) ~(INTEREST_AGAIN | INTEREST_ASKED);
 		if (!(interest->flags & INTEREST_USED)) {	/* forgotten while it was on the list */
 			registry_release(&ex->registry, slot);
 			continue;
 		}
-		if (!interest->fn)
+		/* What was kept may have been told meanwhile, together with a new event. */
+		if (!interest->fn || !(asked || interest->pending & (interest->awaits | POLLER_ERROR)))
 			continue;
 		run(interest, registry_id(&ex->registry, slot));
 		ran++;

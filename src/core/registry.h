@@ -44,6 +44,7 @@ enum {				/* struct interest, flags */
 	INTEREST_ONE_SHOT	= 0x10,
 	INTEREST_SHARED		= 0x20,
 	INTEREST_NO_MORE	= 0x40,	/* RDHUP was seen: told with every event from then on */
+	INTEREST_ASKED		= 0x80,	/* runs again even when nothing is ready: executor_again was called */
 };
 
 struct registry {
