@@ -160,7 +160,7 @@ END_TEST
 static void fill(char *at, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
-		at[i] = "a ;b\t#;c] [=:|\"\x80\xff\x01d"[i * 7 % 20];
+		at[i] = "a ;b\t#;c] [=:|\"\x80\xff\x01" "d"[i * 7 % 19];
 	at[0] = 'A';
 	at[length - 1] = 'Z';
 }

@@ -940,8 +940,8 @@ static int read_body_file(struct load *load)
 {
 	const struct origin *origin = &load->owned->origins[KEY_BODY_FILE];
 	const char *path = load->conf->body_file, *why;
-	size_t length;
-	char *body;
+	size_t length = 0;
+	char *body = NULL;
 	int r;
 
 	r = read_whole(path, &body, &length);
