@@ -334,11 +334,12 @@ static int take_host(struct head *head, struct slice value)
 /* The next member of a comma-separated list, without blanks; empty ones are members too.  False: there is no more. */
 static bool next_member(struct slice *rest, struct slice *ret)
 {
-	const char *end = rest->at + rest->length;
 	const char *comma;
+	const char *end;
 
 	if (!rest->at)
 		return false;
+	end = rest->at + rest->length;
 	comma = memchr(rest->at, ',', rest->length);
 	*ret = trimmed(between(rest->at, comma ? comma : end));
 	*rest = comma ? between(comma + 1, end) : (struct slice) { 0 };
