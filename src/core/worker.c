@@ -21,7 +21,7 @@ struct worker {
 	worker_fn *on_ask;
 	void *arg;
 	bool quit;
-	int result;
+	int result, reactor_result;	/* of the two loops; to be read when their threads have ended */
 	bool started;
 	pthread_t thread, reactor_thread;
 };
@@ -113,7 +113,7 @@ static int run_beside_reactor(struct worker *w)
 	channel_close(&w->channel);
 	reactor_wake(&w->reactor);
 	(void) pthread_join(w->reactor_thread, NULL);
-	return w->quit ? 0 : -EIO;
+	return w->quit ? 0 : w->reactor_result;
 }
 
 static void *executor_thread(void *arg)
@@ -128,7 +128,7 @@ static void *reactor_thread(void *arg)
 {
 	struct worker *w = arg;
 
-	(void) reactor_run(&w->reactor);
+	w->reactor_result = reactor_run(&w->reactor);
 	return NULL;
 }
 
