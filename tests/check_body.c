@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Chunked content by tables.  As in check_parser.c a refusal is written up to the byte that shows the fault, and then
- * what may follow.  Each row is walked whole, byte by byte, and in two pieces cut at every place, and once more with
- * chunk data skipped unseen: the verdict, and how many bytes were taken, are the same.
+ * Chunked content by tables.  As in check_parser.c a refusal is written up to the byte that shows the
+ * fault, and then what may follow.  Each row is walked whole, byte by byte, and in two pieces cut at every
+ * place, and once more with chunk data skipped unseen: the verdict, and how many bytes were taken, are the
+ * same.
  */
 #undef NDEBUG
 #include "http/body.h"
@@ -382,7 +383,7 @@ START_TEST(a_chunk_of_nearly_64_bits_is_skipped_in_one_step)
 }
 END_TEST
 
-/* -- bounds ------------------------------------------------------------------------------------------------------ */
+/* -- bounds ---------------------------------------------------------------------------------------------- */
 
 /* Writes the text again and again until that many bytes are there; returns where it stopped. */
 static size_t repeat(char *to, size_t length, const char *text)
@@ -451,7 +452,7 @@ START_TEST(one_trailer_is_bounded)
 }
 END_TEST
 
-/* -- any bytes at all -------------------------------------------------------------------------------------------- */
+/* -- any bytes at all ------------------------------------------------------------------------------------ */
 
 START_TEST(any_bytes_get_one_verdict_however_they_are_split)
 {

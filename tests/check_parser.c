@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser by tables.  A refusal is written in two parts, up to the byte that shows the fault and what may follow
- * it; so each row claims three things: nothing is said before that byte, the status comes with it, and nothing behind
- * it changes the status.  An accepted head is compared with all that is told of it, written in one line.  Both are tried
- * in every split there is, and at the end of a page behind which nothing can be read.
+ * The parser by tables.  A refusal is written in two parts, up to the byte that shows the fault and what
+ * may follow it; so each row claims three things: nothing is said before that byte, the status comes with
+ * it, and nothing behind it changes the status.  An accepted head is compared with all that is told of it,
+ * written in one line.  Both are tried in every split there is, and at the end of a page behind which
+ * nothing can be read.
  */
 #undef NDEBUG
 #include "http/parser.h"
@@ -636,7 +637,7 @@ START_TEST(a_body_too_large_is_refused_with_its_length_told)
 }
 END_TEST
 
-/* -- each byte in each place ------------------------------------------------------------------------------------- */
+/* -- each byte in each place ----------------------------------------------------------------------------- */
 
 static bool is_alphanumeric(int byte)
 {
@@ -712,16 +713,18 @@ START_TEST(a_version_is_made_of_exactly_its_bytes)
 
 	for (size_t at = 5; at < 16; at++) {
 		text[at] = (char) _i;
-		expected = _i == "GET / HTTP/1.1\r\n"[at] || (at == 13 && digit) ? (ssize_t) strlen("GET / HTTP/1.1" HOST) : -400;
+		expected = -400;
+		if (_i == "GET / HTTP/1.1\r\n"[at] || (at == 13 && digit))
+			expected = sizeof text - 1;
 		if (at == 11 && digit && _i != '1')
 			expected = -505;
-		ck_assert_int_eq(parse(text, strlen("GET / HTTP/1.1" HOST), &usual, &request), expected);
+		ck_assert_int_eq(parse(text, sizeof text - 1, &usual, &request), expected);
 		text[at] = "GET / HTTP/1.1\r\n"[at];
 	}
 }
 END_TEST
 
-/* -- limits ------------------------------------------------------------------------------------------------------ */
+/* -- limits ---------------------------------------------------------------------------------------------- */
 
 START_TEST(a_request_line_longer_than_its_limit_is_414_at_the_first_byte_beyond)
 {
@@ -799,7 +802,7 @@ START_TEST(limits_larger_than_any_buffer_do_no_harm)
 }
 END_TEST
 
-/* -- any bytes at all -------------------------------------------------------------------------------------------- */
+/* -- any bytes at all ------------------------------------------------------------------------------------ */
 
 static size_t mutated(char *to, size_t capacity, unsigned long long *random)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fuzzer's way into the parser and the body: any bytes, read as a head and walked as chunked content.  It claims
- * what no table of cases can: that nothing is read or written where it should not be (the sanitizers see to that),
- * and that splitting the bytes changes no verdict.  Which bytes are good is for the tables of check_parser.c and check_body.c.
+ * A fuzzer's way into the parser and the body: any bytes, read as a head and walked as chunked content.
+ * It claims what no table of cases can: that nothing is read or written where it should not be (the
+ * sanitizers see to that), and that splitting the bytes changes no verdict.  Which bytes are good is for
+ * the tables of check_parser.c and check_body.c.
  *
- * With clang: -fsanitize=fuzzer,address,undefined -DFUZZING, and the directory tests/corpus to start from.  Without:
- * a program that replays the files and directories it is given, so that "make check" keeps what was once found.
+ * With clang: -fsanitize=fuzzer,address,undefined -DFUZZING, and the directory tests/corpus to start
+ * from.  Without: a program that replays the files and directories it is given, so that "make check" keeps
+ * what was once found.
  */
 #undef NDEBUG
 #include "http/body.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Guarded: a copy of some bytes that ends where a page begins that nobody may read, so that one byte too far is a
- * crash without any sanitizer.  The copy lives until the next one is made.
+ * Guarded: a copy of some bytes that ends where a page begins that nobody may read, so that one byte too
+ * far is a crash without any sanitizer.  The copy lives until the next one is made.
  */
 #include <assert.h>
 #include <stddef.h>

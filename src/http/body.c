@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One state per place in the grammar, one byte per step; only the data of a chunk, which has no grammar, is jumped
- * over.  The state is the whole memory of the walk, so it does not matter where the bytes were cut.
+ * One state per place in the grammar, one byte per step; only the data of a chunk, which has no grammar, is
+ * jumped over.  The state is the whole memory of the walk, so it does not matter where the bytes were cut.
  *
- * Collecting a size line before looking at it was rejected: it needs a place to collect it in, a limit on that place,
- * and a second way of saying "not yet".  Servers that ask only for a line feed, or that search for "\r\n" without looking
- * at what is in between, disagree with their neighbours on where a request ends; here each byte must be the one
- * that the grammar asks for.
+ * Collecting a size line before looking at it was rejected: it needs a place to collect it in, a limit on
+ * that place, and a second way of saying "not yet".  Servers that ask only for a line feed, or that search
+ * for "\r\n" without looking at what is in between, disagree with their neighbours on where a request ends;
+ * here each byte must be the one that the grammar asks for.
  */
 #include "http/body.h"
 #include "http/bytes.h"
@@ -48,7 +48,8 @@ static inline int go(struct http_chunked *chunked, enum state state)
 	return 0;
 }
 
-/* Behind a size, or behind what is complete in an extension.  Blanks alone before the line's end are in no grammar. */
+/* Behind a size, or behind what is complete in an extension.  Blanks alone before the line's end are in no
+ * grammar. */
 static int end_or_extension(struct http_chunked *chunked, char byte)
 {
 	if (byte == '\r')

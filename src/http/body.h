@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Body: walks chunked content (RFC 9112 7.1) and throws it away.  Every byte of the framing is checked, chunk
- * extensions by their grammar and trailer fields as field lines are; nothing is stored but the few words of state
- * below, which hold no pointers, so that a walk can stop and go on at any byte, in another process too.
+ * Body: walks chunked content (RFC 9112 7.1) and throws it away.  Every byte of the framing is checked,
+ * chunk extensions by their grammar and trailer fields as field lines are; nothing is stored but the few
+ * words of state below, which hold no pointers, so that a walk can stop and go on at any byte, in another
+ * process too.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,11 +28,12 @@ enum {
 
 void http_chunked_begin(struct http_chunked *chunked, uint64_t allowed);
 
-/* Walks the bytes: how many of them belong to the body, all of them unless it ended (*ret_done), or minus the status
- * to answer: 400 for a malformed framing, 413 when more content is announced than allowed, 431.  The walk is over
- * after a status; after the end it takes no more bytes. */
+/* Walks the bytes: how many of them belong to the body, all of them unless it ended (*ret_done), or minus
+ * the status to answer: 400 for a malformed framing, 413 when more content is announced than allowed,
+ * 431.  The walk is over after a status; after the end it takes no more bytes. */
 ssize_t http_chunked_walk(struct http_chunked *chunked, const char *bytes, size_t length, bool *ret_done);
 
-/* How many of the next bytes are plain chunk data: so many may be discarded unseen, and are then told here. */
+/* How many of the next bytes are plain chunk data: so many may be discarded unseen, and are then told
+ * here. */
 uint64_t http_chunked_data(const struct http_chunked *chunked);
 void http_chunked_skip(struct http_chunked *chunked, uint64_t n);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Bytes: what each byte may be a part of, by the grammars of RFC 9110 5.6 and RFC 3986, in one table.  The parser and
- * the body share it, so a field line in a trailer is judged as one in a head is.  A look-up has no branches and
- * asks no locale; <ctype.h> does, and knows nothing of tokens.
+ * Bytes: what each byte may be a part of, by the grammars of RFC 9110 5.6 and RFC 3986, in one table.  The
+ * parser and the body share it, so a field line in a trailer is judged as one in a head is.  A look-up has
+ * no branches and asks no locale; <ctype.h> does, and knows nothing of tokens.
  */
 #include <stdint.h>
 #include <string.h>
@@ -24,8 +24,8 @@ enum {
 #define HTTP_VISIBLE	(HTTP_TEXT | HTTP_TARGET | HTTP_PATH)
 #define HTTP_LETTER	(HTTP_VISIBLE | HTTP_TOKEN | HTTP_HOST)
 
-/* RFC 3986 allows fewer bytes in a path or query.  But browsers send | [ ] { } ^ " ` \ and curl sends what it is
- * given; none of them changes where a target ends, so they are taken. */
+/* RFC 3986 allows fewer bytes in a path or query.  But browsers send | [ ] { } ^ " ` \ and curl sends what
+ * it is given; none of them changes where a target ends, so they are taken. */
 static const uint8_t http_bytes[256] = {
 	['\t'] = HTTP_TEXT,
 	[' '] = HTTP_TEXT,
@@ -83,9 +83,9 @@ static inline const char *http_skip(const char *at, const char *stop, unsigned c
 	return at;
 }
 
-/* The same for HTTP_VALUE, eight bytes at a time while none of them is below SP or is DEL: values are most of a head.
- * In each byte of a difference the top bit is borrowed only when that byte (or, which is as good, one before it) is
- * too small.  HTAB stops it too and is then taken by the table. */
+/* The same for HTTP_VALUE, eight bytes at a time while none of them is below SP or is DEL: values are most of
+ * a head.  Subtracting borrows a byte's top bit when that byte is too small; a byte above it may borrow
+ * wrongly then, but only then, so the test as a whole is exact.  HTAB stops it too: the table takes it. */
 static inline const char *http_skip_value(const char *at, const char *stop)
 {
 	const uint64_t each = 0x0101010101010101;

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything is looked at once, from the first byte on, and a fault is answered at the byte that shows it.  So the
- * same bytes get the same answer however they were split: no byte can change what an earlier one has decided.
- * The limits work the same way: they only move the place where looking stops (struct scan), and say what it means to
- * get there.  Requests that are well formed but refused (413, 417, 421, 501) wait for the end of the head, since a fault
- * further on, which leaves in doubt where the message ends, weighs more.
+ * Everything is looked at once, from the first byte on, and a fault is answered at the byte that shows it.
+ * So the same bytes get the same answer however they were split: no byte can change what an earlier one has
+ * decided.  The limits work the same way: they only move the place where looking stops (struct scan), and say
+ * what it means to get there.  Requests that are well formed but refused (413, 417, 421, 501) wait for the
+ * end of the head, since a fault further on, which leaves in doubt where the message ends, weighs more.
  *
- * A parser that keeps its state between calls was rejected: nearly every head comes in one piece, and one that does
- * not is small and is read again from its start, which costs less than the state to save and hand over.
- * So was a tree or a hash of field names: five of them matter, and their lengths already tell them apart.
+ * A parser that keeps its state between calls was rejected: nearly every head comes in one piece, and one
+ * that does not is small and is read again from its start, which costs less than the state to save and hand
+ * over.  So was a tree or a hash of field names: five of them matter, and their lengths already tell them
+ * apart.
  */
 #include "http/parser.h"
 #include "http/bytes.h"
 
 #include <arpa/inet.h>
 
-enum { EMPTY_LINES_MAX = 2 };	/* before a request line: RFC 9112 2.2 asks for one, from old clients after a POST */
+enum { EMPTY_LINES_MAX = 2 };	/* before a request line; RFC 9112 2.2 asks for one at least */
 
 enum {				/* what the fields of one head have told so far */
 	SEEN_HOST		= 1 << 0,
@@ -72,8 +73,9 @@ static struct slice trimmed(struct slice value)
 	return between(at, end);
 }
 
-/* Compares with a word of small letters, digits and '-', where setting one bit makes a capital small and changes none
- * of the others.  (It makes other bytes out of control bytes only, and there are none in a field.) */
+/* Compares with a word of small letters, digits and '-', where setting one bit makes a capital small and
+ * changes none of the others.  (It makes other bytes out of control bytes only, and there are none in a
+ * field.) */
 static inline bool is_word(struct slice text, const char *word, size_t length)
 {
 	if (text.length != length)
@@ -86,7 +88,7 @@ static inline bool is_word(struct slice text, const char *word, size_t length)
 
 #define IS_WORD(text, literal) is_word(text, "" literal, sizeof literal - 1)
 
-/* -- hosts: RFC 9110 4.2.1, 7.2; RFC 3986 3.2.2 ------------------------------------------------------------------ */
+/* -- hosts: RFC 9110 4.2.1, 7.2; RFC 3986 3.2.2 ---------------------------------------------------------- */
 
 static bool is_ipv6(struct slice text)
 {
@@ -162,7 +164,7 @@ static bool split_authority(struct slice authority, struct slice *ret_host, int 
 	return true;
 }
 
-/* -- the request line: RFC 9112 3 -------------------------------------------------------------------------------- */
+/* -- the request line: RFC 9112 3 ------------------------------------------------------------------------ */
 
 static enum http_method method_of(struct slice name)
 {
@@ -313,7 +315,7 @@ static int parse_request_line(struct head *head, const char **at_p, const char *
 	return r;
 }
 
-/* -- the fields that frame or route a message -------------------------------------------------------------------- */
+/* -- the fields that frame or route a message ------------------------------------------------------------ */
 
 static int take_host(struct head *head, struct slice value)
 {
@@ -331,7 +333,8 @@ static int take_host(struct head *head, struct slice value)
 	return 0;
 }
 
-/* The next member of a comma-separated list, without blanks; empty ones are members too.  False: there is no more. */
+/* The next member of a comma-separated list, without blanks; empty ones are members too.  False: there is
+ * no more. */
 static bool next_member(struct slice *rest, struct slice *ret)
 {
 	const char *comma;
@@ -435,7 +438,8 @@ static const char *skip_token_or_quoted(const char *at, const char *end)
 	return NULL;
 }
 
-/* *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) ) and the blanks behind; NULL: something else. */
+/* *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) ) and the blanks behind; NULL: something
+ * else. */
 static const char *skip_parameters(const char *at, const char *end)
 {
 	const char *name;
@@ -457,7 +461,8 @@ static const char *skip_parameters(const char *at, const char *end)
 	}
 }
 
-/* All its lines are one list, RFC 9112 6.1.  Chunked must be the last coding, once, and has no parameters (7.1). */
+/* All its lines are one list, RFC 9112 6.1.  Chunked must be the last coding, once, and has no parameters
+ * (7.1). */
 static int take_transfer_encoding(struct head *head, struct slice value)
 {
 	const char *at = value.at;
@@ -488,7 +493,7 @@ static int take_transfer_encoding(struct head *head, struct slice value)
 	}
 }
 
-/* -- field lines: RFC 9112 5 ------------------------------------------------------------------------------------- */
+/* -- field lines: RFC 9112 5 ----------------------------------------------------------------------------- */
 
 static int take_field(struct head *head, struct slice name, struct slice value)
 {
@@ -553,7 +558,7 @@ static int parse_fields(struct head *head, const char **at_p, const char *end, c
 	return at[1] == '\n' ? 1 : -400;
 }
 
-/* -- the head as a whole ----------------------------------------------------------------------------------------- */
+/* -- the head as a whole --------------------------------------------------------------------------------- */
 
 static int skip_empty_lines(const char **at_p, const char *end)
 {
@@ -588,6 +593,8 @@ static int judge(const struct head *head, const struct http_limits *limits)
 	request->expect_continue = seen & SEEN_CONTINUE && request->minor > 0 &&
 				   (request->chunked || request->content_length > 0);
 
+	/* For one that is not even followed by chunked, RFC 9112 6.1 says 501 and 6.3 says 400.  The connection
+	 * ends in both, and 501 tells the client why. */
 	if (seen & SEEN_UNKNOWN_CODING)
 		return -501;
 	if (seen & SEEN_HUGE_LENGTH || request->content_length > limits->max_body)

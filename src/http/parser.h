@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Parser: the bytes of a request head to a struct, by the letter of RFC 9112 and, for the fields that frame or route
- * a message, RFC 9110.  It is pure: no state, no allocation, no system call, no clock; the same bytes always get the
- * same answer, however they arrived.  The request borrows from the bytes it was read from.
+ * Parser: the bytes of a request head to a struct, by the letter of RFC 9112 and, for the fields that
+ * frame or route a message, RFC 9110.  It is pure: no state, no allocation, no system call, no clock; the
+ * same bytes always get the same answer, however they arrived.  The request borrows from the bytes it was
+ * read from.
  */
 #include "http/slice.h"
 
@@ -50,7 +51,7 @@ struct http_request {
 	struct slice method_name;
 	struct slice target;		/* as it was sent */
 	struct slice host;		/* of an absolute-form target, else of Host; empty: there was none */
-	struct slice path;		/* starts with '/'; of "http://host?q" it is "/"; empty for authority and asterisk */
+	struct slice path;		/* starts with '/', if need be as "/"; empty for authority and asterisk */
 	struct slice query;		/* without '?' */
 	uint64_t content_length;	/* 0 when there is none */
 	enum http_method method;
@@ -64,7 +65,10 @@ struct http_request {
 /* Reads one head from the start of the bytes.  Returns
  *	> 0	the length of the head, with empty lines before it and the empty line behind it;
  *	0	more bytes are needed, and nothing is wrong so far;
- *	< 0	minus the status to answer before the connection is closed; ret->method is right even then, as far as it
- *		was read (HEAD: the answer has no content), and HTTP_OTHER when it was not. */
+ *	< 0	minus the status to answer before the connection is closed; ret->method is right even then, as
+ *		far as it was read (HEAD: the answer has no content), and HTTP_OTHER when it was not.  With
+ *		413, 417, 421 and 501 the head is well formed and all of *ret is right.
+ * A verdict once given stays the same with more bytes behind, so asking less often than bytes arrive changes
+ * no answer, it only comes later. */
 ssize_t http_parse_request(const char *bytes, size_t length, const struct http_limits *limits,
 			   struct http_request *ret);
