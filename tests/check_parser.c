@@ -744,6 +744,21 @@ START_TEST(a_request_line_longer_than_its_limit_is_414_at_the_first_byte_beyond)
 }
 END_TEST
 
+/* At that byte both are true.  Below the limit the fault is a fault, and at it only a line end is none. */
+START_TEST(a_line_that_goes_on_behind_its_version_is_too_long_at_its_limit_and_malformed_before)
+{
+	static const char text[] = "GET / HTTP/1.1x";
+	struct http_limits limits = usual;
+	struct http_request request;
+
+	limits.max_request_line = 14;
+	ck_assert_int_eq(parse(text, 15, &limits, &request), -414);
+	ck_assert_int_eq(parse("GET / HTTP/1.1\rx", 16, &limits, &request), -400);
+	limits.max_request_line = 15;
+	ck_assert_int_eq(parse(text, 15, &limits, &request), -400);
+}
+END_TEST
+
 START_TEST(fields_longer_than_their_limit_are_431_at_the_first_byte_beyond)
 {
 	static const char text[] = GET "Host: a\r\nB:\r\nCdefg: hijklmnop \r\n\r\n";
@@ -905,6 +920,7 @@ static Suite *suite(void)
 	suite_add_tcase(s, bytes);
 
 	tcase_add_loop_test(limits, a_request_line_longer_than_its_limit_is_414_at_the_first_byte_beyond, 0, 40);
+	tcase_add_test(limits, a_line_that_goes_on_behind_its_version_is_too_long_at_its_limit_and_malformed_before);
 	tcase_add_loop_test(limits, fields_longer_than_their_limit_are_431_at_the_first_byte_beyond, 0, 60);
 	tcase_add_test(limits, more_field_lines_than_allowed_are_431_at_the_first_byte_beyond);
 	tcase_add_test(limits, no_limit_of_a_body_lets_any_length_of_64_bits_pass);

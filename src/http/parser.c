@@ -141,26 +141,23 @@ static const char *skip_host(const char *at, const char *end)
 	}
 }
 
-/* uri-host [ ":" port ].  The port is -1 when it has no digits.  False: it is not of that form. */
-static bool split_authority(struct slice authority, struct slice *ret_host, int *ret_port)
+/* uri-host [ ":" port ].  The port is 0 when it has no digits, too.  False: it is not of that form. */
+static bool split_authority(struct slice authority, struct slice *ret_host, unsigned *ret_port)
 {
 	const char *end = authority.at + authority.length;
 	const char *at = skip_host(authority.at, end);
-	const char *digits;
 	unsigned port = 0;
 
 	if (!at || (at < end && *at != ':'))
 		return false;
 	*ret_host = between(authority.at, at);
 
-	if (at < end)
-		at++;
-	for (digits = at; at < end; at++) {
+	for (at++; at < end; at++) {	/* behind an authority there is always something: a blank, or the line's end */
 		port = port * 10 + (unsigned) (*at - '0');
 		if (!http_is(*at, HTTP_DIGIT) || port > 65535)
 			return false;
 	}
-	*ret_port = at > digits ? (int) port : -1;
+	*ret_port = port;
 	return true;
 }
 
@@ -193,7 +190,7 @@ static int take_absolute(struct head *head)
 	const char *at;
 	const char *rest;
 	struct slice host;
-	int port;
+	unsigned port;
 
 	if (target.length > 7 && strncasecmp(target.at, "http://", 7) == 0) {
 		at = target.at + 7;
@@ -225,11 +222,11 @@ static int take_target(struct head *head)
 {
 	struct http_request *request = head->request;
 	struct slice host;
-	int port;
+	unsigned port;
 
 	if (request->method == HTTP_CONNECT) {
 		/* RFC 9110 9.3.6: an empty or invalid port must be rejected. */
-		if (!split_authority(request->target, &host, &port) || host.length == 0 || port <= 0)
+		if (!split_authority(request->target, &host, &port) || host.length == 0 || port == 0)
 			return -400;
 		request->form = HTTP_AUTHORITY;
 		return 1;
@@ -320,7 +317,7 @@ static int parse_request_line(struct head *head, const char **at_p, const char *
 static int take_host(struct head *head, struct slice value)
 {
 	struct slice host;
-	int port;
+	unsigned port;
 
 	if (head->seen & SEEN_HOST)		/* RFC 9112 3.2 */
 		return -400;
