@@ -15,6 +15,8 @@ struct listener {
 	socklen_t length;
 	int *fds;			/* owned, with the array */
 	unsigned n_fds;			/* 1: shared; else one for each worker */
+	dev_t device;			/* of a unix socket that we bound: only that is removed */
+	ino_t inode;
 	bool passed;			/* by systemd: its address and its unix path belong to systemd */
 };
 

@@ -298,6 +298,7 @@ static int start(struct daemon *d)
 		log_write(LOG_LISTENING, LOG_INFO, "listening on %s%s", d->listeners.at[i].text,
 			  d->listeners.at[i].passed ? " (from systemd)" : "");
 	say_what_next(&d->listeners.at[0]);
+	(void) reload_publish(workers_generation(&d->workers), reload_clock_usec(), NULL);
 	serving_status(d, status, sizeof status);
 	notify_ready(status);
 	return 0;

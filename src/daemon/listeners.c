@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Either all listeners are had or none.  A listener of our own is bound once plain, and only then gets SO_REUSEPORT and
+ * sisters for the other workers: with SO_REUSEPORT on the first bind a second daemon would quietly share the port,
+ * where it should be told that it is in use.
+ */
+#include "daemon/listeners.h"
+
+#include "core/cleanup.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+enum { TWO_FAMILY_TRIES = 16 };
+
+static int set_flag(int fd, int level, int option)
+{
+	int one = 1;
+
+	return setsockopt(fd, level, option, &one, sizeof one) < 0 ? -errno : 0;
+}
+
+/* What connections inherit, and when accept is told: with the first bytes, or after a second without (tcp(7)). */
+static void tune(int fd, int family)
+{
+	if (family != AF_INET && family != AF_INET6)
+		return;
+	(void) set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
+	(void) set_flag(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT);
+}
+
+/* Room for one more, whose descriptors are then owned by the list. */
+static struct listener *add(struct listeners *listeners, unsigned n_fds)
+{
+	struct listener *grown = realloc(listeners->at, (listeners->n + 1) * sizeof *grown);
+	struct listener *listener;
+
+	if (!grown)
+		return NULL;
+	listeners->at = grown;
+	listener = &grown[listeners->n];
+	*listener = (struct listener) { .length = sizeof listener->at };
+	listener->fds = calloc(n_fds, sizeof *listener->fds);
+	if (!listener->fds)
+		return NULL;
+	for (unsigned i = 0; i < n_fds; i++)
+		listener->fds[i] = -1;
+	listeners->n++;
+	return listener;
+}
+
+static int ask_address(struct listener *listener, int fd)
+{
+	listener->length = sizeof listener->at;
+	if (getsockname(fd, (struct sockaddr *) &listener->at, &listener->length) < 0)
+		return -errno;
+	(void) address_text((struct sockaddr *) &listener->at, listener->length, listener->text);
+	return 0;
+}
+
+/* --- passed by systemd ------------------------------------------------------------------------------------------- */
+
+/* systemd clears O_NONBLOCK at each start. */
+static int take_one(struct listeners *listeners, int fd, const char *name, char **ret_why)
+{
+	struct listener *listener;
+	int flags;
+	int r;
+
+	r = sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1);
+	if (r <= 0) {
+		if (asprintf(ret_why, "descriptor %d (\"%s\") that systemd passed is no listening stream socket",
+			     fd, name) < 0)
+			*ret_why = NULL;
+		return -EINVAL;
+	}
+	listener = add(listeners, 1);
+	if (!listener)
+		return -ENOMEM;
+	listener->fds[0] = fd;
+	listener->n_fds = 1;
+	listener->passed = true;
+	listener->name = strdup(name);
+	if (!listener->name)
+		return -ENOMEM;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	r = ask_address(listener, fd);
+	if (r == 0)
+		tune(fd, listener->at.ss_family);
+	return r;
+}
+
+int listeners_take_passed(struct listeners *listeners, char **ret_why)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(1, &names);
+	int r = 0;
+
+	*ret_why = NULL;
+	for (int i = 0; i < n && r == 0; i++)
+		r = take_one(listeners, SD_LISTEN_FDS_START + i, names ? names[i] : "", ret_why);
+	for (int i = 0; names && i < n; i++)
+		free(names[i]);
+	free(names);
+	if (n < 0)
+		r = n;
+	if (r < 0) {
+		if (!*ret_why && asprintf(ret_why, "cannot take the sockets that systemd passed: %s", strerror(-r)) < 0)
+			*ret_why = NULL;
+		listeners_close(listeners);
+		return r;
+	}
+	return n;
+}
+
+/* --- bound by us ------------------------------------------------------------------------------------------------- */
+
+static int open_socket(int family, bool reuse_port, int *ret_fd)
+{
+	cleanup(close_fd) int fd = -1;
+	int r = 0;
+
+	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (family != AF_UNIX)
+		r = set_flag(fd, SOL_SOCKET, SO_REUSEADDR);	/* we close first: TIME_WAIT is ours */
+	if (r == 0 && family == AF_INET6)
+		r = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+	if (r == 0 && reuse_port)
+		r = set_flag(fd, SOL_SOCKET, SO_REUSEPORT);
+	if (r < 0)
+		return r;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* A socket file that nobody listens on was left behind by a daemon that died; another file is not ours to remove. */
+static int remove_stale(const struct sockaddr_un *at, socklen_t length)
+{
+	cleanup(close_fd) int fd = -1;
+	struct stat file;
+
+	if (lstat(at->sun_path, &file) < 0 || !S_ISSOCK(file.st_mode))
+		return -EADDRINUSE;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *) at, length) == 0 || errno != ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(at->sun_path) < 0 ? -errno : 0;
+}
+
+/* Nobody can connect before listen(), so the mode is right before it matters. */
+static int bind_unix(int fd, const struct address *address)
+{
+	const struct sockaddr_un *at = (const struct sockaddr_un *) &address->at;
+	int r;
+
+	if (bind(fd, (const struct sockaddr *) at, address->length) < 0) {
+		if (errno != EADDRINUSE)
+			return -errno;
+		r = remove_stale(at, address->length);
+		if (r < 0)
+			return r;
+		if (bind(fd, (const struct sockaddr *) at, address->length) < 0)
+			return -errno;
+	}
+	if (chmod(at->sun_path, address->mode) < 0) {
+		r = -errno;
+		(void) unlink(at->sun_path);
+		return r;
+	}
+	return 0;
+}
+
+static int bind_first(const struct address *address, unsigned n_fds, int *ret_fd)
+{
+	cleanup(close_fd) int fd = -1;
+	int family = address->at.ss_family;
+	int r;
+
+	r = open_socket(family, false, &fd);
+	if (r < 0)
+		return r;
+	if (family == AF_UNIX)
+		r = bind_unix(fd, address);
+	else
+		r = bind(fd, (const struct sockaddr *) &address->at, address->length) < 0 ? -errno : 0;
+	if (r == 0 && n_fds > 1)
+		r = set_flag(fd, SOL_SOCKET, SO_REUSEPORT);
+	if (r < 0)
+		return r;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int bind_sister(const struct listener *listener, int *ret_fd)
+{
+	cleanup(close_fd) int fd = -1;
+	int r;
+
+	r = open_socket(listener->at.ss_family, true, &fd);
+	if (r < 0)
+		return r;
+	if (bind(fd, (const struct sockaddr *) &listener->at, listener->length) < 0)
+		return -errno;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int remember_path(struct listener *listener)
+{
+	struct stat file;
+
+	if (stat(((const struct sockaddr_un *) &listener->at)->sun_path, &file) < 0)
+		return -errno;
+	listener->device = file.st_dev;
+	listener->inode = file.st_ino;
+	return 0;
+}
+
+static int bind_one(struct listeners *listeners, const struct address *address, unsigned n_workers, unsigned backlog)
+{
+	unsigned n_fds = address->at.ss_family == AF_UNIX ? 1 : n_workers;
+	struct listener *listener = add(listeners, n_fds);
+	int r;
+
+	if (!listener)
+		return -ENOMEM;
+	listener->name = strdup("");
+	if (!listener->name)
+		return -ENOMEM;
+	r = bind_first(address, n_fds, &listener->fds[0]);
+	if (r < 0)
+		return r;
+	listener->n_fds = 1;
+	r = ask_address(listener, listener->fds[0]);
+	if (r == 0 && address->at.ss_family == AF_UNIX)
+		r = remember_path(listener);
+	while (r == 0 && listener->n_fds < n_fds) {
+		r = bind_sister(listener, &listener->fds[listener->n_fds]);
+		if (r == 0)
+			listener->n_fds++;
+	}
+	for (unsigned i = 0; i < listener->n_fds && r == 0; i++) {
+		tune(listener->fds[i], listener->at.ss_family);
+		r = listen(listener->fds[i], (int) backlog) < 0 ? -errno : 0;
+	}
+	return r;
+}
+
+static void set_port(struct address *address, const struct listener *like)
+{
+	in_port_t port = ((const struct sockaddr_in *) &like->at)->sin_port;
+
+	if (like->at.ss_family == AF_INET6)
+		port = ((const struct sockaddr_in6 *) &like->at)->sin6_port;
+	if (address->at.ss_family == AF_INET6)
+		((struct sockaddr_in6 *) &address->at)->sin6_port = port;
+	else
+		((struct sockaddr_in *) &address->at)->sin_port = port;
+}
+
+static void close_last(struct listeners *listeners);
+
+/* ":0" is one port in both families: the kernel chooses it for the first, and it may be taken in the second. */
+static int bind_two(struct listeners *listeners, const struct conf_listen *listen, unsigned n_workers, unsigned backlog)
+{
+	int r = -EADDRINUSE;
+
+	for (int i = 0; i < TWO_FAMILY_TRIES && r == -EADDRINUSE; i++) {
+		struct address second = listen->at[1];
+		size_t before = listeners->n;
+		bool any_port = ((const struct sockaddr_in *) &second.at)->sin_port == 0;
+
+		r = bind_one(listeners, &listen->at[0], n_workers, backlog);
+		if (r < 0)
+			return r;
+		set_port(&second, &listeners->at[listeners->n - 1]);
+		r = bind_one(listeners, &second, n_workers, backlog);
+		if (r != -EADDRINUSE || !any_port)
+			return r;
+		while (listeners->n > before)
+			close_last(listeners);
+	}
+	return r;
+}
+
+static const char *hint(int error)
+{
+	return error == -EACCES ? " (ports below 1024 need CAP_NET_BIND_SERVICE, or reactord.socket)" : "";
+}
+
+int listeners_bind(struct listeners *listeners, const struct conf *conf, unsigned n_workers, char **ret_why)
+{
+	int r = 0;
+
+	*ret_why = NULL;
+	for (size_t i = 0; i < conf->n_listen && r == 0; i++) {
+		const struct conf_listen *listen = &conf->listen[i];
+
+		if (listen->n == 2)
+			r = bind_two(listeners, listen, n_workers, conf->backlog);
+		else
+			r = bind_one(listeners, &listen->at[0], n_workers, conf->backlog);
+		if (r < 0 && asprintf(ret_why, "cannot listen on %s: %s%s", listen->text, strerror(-r), hint(r)) < 0)
+			*ret_why = NULL;
+	}
+	if (r < 0)
+		listeners_close(listeners);
+	return r;
+}
+
+/* --- closing ----------------------------------------------------------------------------------------------------- */
+
+/* Only while the file is still our socket: another daemon may have taken the path over. */
+static void remove_path(const struct listener *listener)
+{
+	const struct sockaddr_un *at = (const struct sockaddr_un *) &listener->at;
+	struct stat file;
+
+	if (listener->passed || listener->n_fds == 0 || at->sun_family != AF_UNIX)
+		return;
+	if (stat(at->sun_path, &file) == 0 && file.st_dev == listener->device && file.st_ino == listener->inode)
+		(void) unlink(at->sun_path);
+}
+
+static void close_last(struct listeners *listeners)
+{
+	struct listener *listener = &listeners->at[--listeners->n];
+
+	remove_path(listener);
+	for (unsigned i = 0; i < listener->n_fds; i++)
+		close_fd(&listener->fds[i]);
+	free(listener->fds);
+	free(listener->name);
+}
+
+void listeners_close(struct listeners *listeners)
+{
+	while (listeners->n > 0)
+		close_last(listeners);
+	free(listeners->at);
+	*listeners = (struct listeners) { 0 };
+}
+
+/* --- what systemd passed against what was configured ------------------------------------------------------------- */
+
+static bool is_passed(const struct listeners *listeners, const struct address *wanted)
+{
+	for (size_t i = 0; i < listeners->n; i++)
+		if (address_equal(wanted, (const struct sockaddr *) &listeners->at[i].at, listeners->at[i].length))
+			return true;
+	return false;
+}
+
+/* [::]:PORT without IPV6_V6ONLY takes what comes to 0.0.0.0 as well: one of the two families is enough. */
+static bool value_is_passed(const struct listeners *listeners, const struct conf_listen *listen)
+{
+	for (unsigned i = 0; i < listen->n; i++)
+		if (is_passed(listeners, &listen->at[i]))
+			return true;
+	return false;
+}
+
+char *listeners_disagree(const struct listeners *listeners, const struct conf *conf)
+{
+	char *text = NULL;
+	size_t length = 0;
+	size_t missing = 0;
+	FILE *to;
+
+	if (!conf->listen_is_set)
+		return NULL;
+	to = open_memstream(&text, &length);
+	if (!to)
+		return NULL;
+	(void) fputs("server.listen is ", to);
+	for (size_t i = 0; i < conf->n_listen; i++)
+		if (!value_is_passed(listeners, &conf->listen[i]))
+			(void) fprintf(to, "%s%s", missing++ > 0 ? ", " : "", conf->listen[i].text);
+	(void) fputs(", but systemd passed ", to);
+	for (size_t i = 0; i < listeners->n; i++)
+		(void) fprintf(to, "%s%s", i > 0 ? ", " : "", listeners->at[i].text);
+	(void) fputs("; to apply it: systemctl daemon-reload && systemctl restart reactord.socket reactord", to);
+	(void) fclose(to);
+	if (missing == 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One thread writes, because writing blocks: sd_journal_sendv(3) does after a handful of records when journald does
+ * not read, and a pipe does when it is full.  Nobody waits for that thread, not even the end of the daemon for longer
+ * than a second; then it is left behind, and must not touch the workers' rings any more.  That is what the lock is
+ * for: it is held while records are taken, never while one is written.
+ *
+ * Lines of the main thread go through a ring of the same kind.  A record is cut rather than allocated for.
+ */
+#include "daemon/log.h"
+
+#include "core/cleanup.h"
+#include "core/clock.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
+
+enum {
+	LINES		= 256,		/* a power of two */
+	TEXT_MAX	= 1024,
+	FIELDS_MAX	= 16,
+	STOP_MS		= 1000,
+	SAY_EVERY_MS	= 1000,		/* each kind that can come in floods */
+	BATCH		= 64,		/* records of one ring before the next has its turn */
+};
+
+struct line {
+	enum log_kind kind;
+	int priority;
+	unsigned config_line;
+	char config_file[256];		/* empty: no configuration error */
+	char text[TEXT_MAX];
+};
+
+/* A kind that comes in floods is told once a second, with the number of those that were not. */
+struct flood {
+	uint64_t told_ms;
+	uint64_t suppressed;
+};
+
+static struct {
+	bool to_journal;
+	_Atomic int level;
+
+	struct line lines[LINES];
+	_Atomic uint32_t head, tail;	/* of lines, as in struct report_ring */
+	_Atomic uint64_t dropped;
+	_Atomic bool sleeps;
+
+	bool started;			/* main thread's */
+	pthread_t thread;
+	int wake_fd;
+	_Atomic bool stop;
+	pthread_mutex_t lock;		/* rings are taken from under it, until they are abandoned */
+	bool abandoned;
+	struct report_ring **rings;
+	size_t n_rings;
+
+	struct flood floods[LOG_KINDS];	/* the thread's */
+	uint64_t lost, lost_told_ms;
+} logger = { .level = LOG_INFO, .wake_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Each was made by systemd-id128 new. */
+static const char *const message_ids[LOG_KINDS] = {
+	[LOG_STARTED]		= "d2f6617ef3044ffe8fa4b11614db6a36",
+	[LOG_LISTENING]		= "9e50dca23bad4384887f488714213131",
+	[LOG_STOPPING]		= "4c023e5b88fa43efa326de613ed3eae8",
+	[LOG_STOPPED]		= "445732598ade43a8950e3ae71732e324",
+	[LOG_CONFIG_ERROR]	= "545a1b15cf554da19a2d9e2348ad4fff",
+	[LOG_CONFIG_LOADED]	= "b0add203c0474224993a14b1390119a1",
+	[LOG_CONFIG_REFUSED]	= "de1cdcabee7b4b298fe69794b35d34d3",
+	[LOG_LISTEN_DIFFERS]	= "a7af450564a04dec9fbbafebed2a011a",
+	[LOG_LIMIT_LOWERED]	= "839442240de84680914f0df0a0c3a48b",
+	[LOG_WORKER_STUCK]	= "1df839e3d8e54dfcb3325faf09aaa78a",
+	[LOG_FAILED]		= "2e0e33bbdcb04212a2e8e3733801ab97",
+	[LOG_REQUEST]		= "976aeea0ef8a4e789b7af3a83713cfea",
+	[LOG_NO_DESCRIPTORS]	= "774c031bda2c42f9bcdaa77ca0caba70",
+	[LOG_FULL]		= "931e2c92e5814c5e8e4dbe3c31984609",
+	[LOG_CONNECTION_FAILED]	= "89d287e575cc461a98082dbdf29aa6cf",
+	[LOG_DROPPED]		= "c8655eb3455e4ee98fb9aa559c04837c",
+};
+
+/* --- writing a line: it may block -------------------------------------------------------------------------------- */
+
+struct fields {
+	struct iovec at[FIELDS_MAX];
+	int n;
+	char text[FIELDS_MAX][TEXT_MAX + 64];
+};
+
+static void __attribute__((format(printf, 2, 3))) add_field(struct fields *fields, const char *format, ...)
+{
+	char *text = fields->text[fields->n];
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(text, sizeof fields->text[0], format, arguments);
+	va_end(arguments);
+	if (n < 0)
+		return;
+	if ((size_t) n >= sizeof fields->text[0])
+		n = sizeof fields->text[0] - 1;
+	fields->at[fields->n++] = (struct iovec) { text, (size_t) n };
+}
+
+static const char *stderr_prefix(enum log_kind kind, int priority)
+{
+	if (kind == LOG_CONFIG_ERROR || kind == LOG_REQUEST)
+		return "";	/* begins with its place in a file; or is a line of an access log */
+	if (priority <= LOG_ERR)
+		return "reactord: error: ";
+	return priority == LOG_WARNING ? "reactord: warning: " : "reactord: ";
+}
+
+/* To a terminal or a file; or to the journal's stream, which takes the priority in front. */
+static void write_stderr(enum log_kind kind, int priority, const char *text)
+{
+	char level[8] = "";
+	const char *prefix = stderr_prefix(kind, priority);
+	struct iovec parts[4];
+
+	if (logger.to_journal)
+		(void) snprintf(level, sizeof level, "<%d>", priority);
+	parts[0] = (struct iovec) { level, strlen(level) };
+	parts[1] = (struct iovec) { (char *) prefix, logger.to_journal ? 0 : strlen(prefix) };
+	parts[2] = (struct iovec) { (char *) text, strlen(text) };
+	parts[3] = (struct iovec) { (char *) "\n", 1 };
+	(void) !writev(STDERR_FILENO, parts, 4);	/* there is no one left to tell */
+}
+
+/* fields holds what this kind has of its own. */
+static void write_line(enum log_kind kind, int priority, const char *text, struct fields *fields)
+{
+	if (logger.to_journal) {
+		add_field(fields, "MESSAGE=%s", text);
+		add_field(fields, "PRIORITY=%d", priority);
+		add_field(fields, "MESSAGE_ID=%s", message_ids[kind]);
+		add_field(fields, "SYSLOG_IDENTIFIER=reactord");
+		if (sd_journal_sendv(fields->at, fields->n) >= 0)
+			return;
+	}
+	write_stderr(kind, priority, text);
+}
+
+static void write_main_line(const struct line *line)
+{
+	struct fields fields;
+
+	fields.n = 0;
+	if (line->config_file[0]) {
+		add_field(&fields, "REACTORD_CONFIG_FILE=%s", line->config_file);
+		add_field(&fields, "REACTORD_CONFIG_LINE=%u", line->config_line);
+	}
+	write_line(line->kind, line->priority, line->text, &fields);
+}
+
+/* --- reports of the workers -------------------------------------------------------------------------------------- */
+
+/* What a client sent must not look like a line of ours. */
+static void escape(char *to, size_t capacity, const char *from)
+{
+	size_t length = 0;
+
+	for (; *from && length + 5 < capacity; from++) {
+		unsigned char c = (unsigned char) *from;
+
+		if (c >= ' ' && c < 0x7f && c != '"' && c != '\\')
+			to[length++] = (char) c;
+		else
+			length += (size_t) snprintf(to + length, capacity - length, "\\x%02x", c);
+	}
+	to[length] = '\0';
+}
+
+static void write_request(const struct report *report)
+{
+	char method[4 * sizeof report->method + 8], target[4 * REPORT_TEXT_MAX + 8], text[TEXT_MAX];
+	struct fields fields;
+
+	escape(method, sizeof method, report->method[0] ? report->method : "-");
+	escape(target, sizeof target, report->target[0] ? report->target : "-");
+	(void) snprintf(text, sizeof text, "%s \"%s %s\" %u %" PRIu64, report->peer, method, target, report->status,
+			report->bytes);
+	fields.n = 0;
+	add_field(&fields, "REACTORD_WORKER=%u", report->worker);
+	add_field(&fields, "REACTORD_CONNECTION=%" PRIu64, report->connection);
+	add_field(&fields, "REACTORD_PEER=%s", report->peer);
+	add_field(&fields, "REACTORD_METHOD=%s", method);
+	add_field(&fields, "REACTORD_TARGET=%s", target);
+	add_field(&fields, "REACTORD_STATUS=%u", report->status);
+	add_field(&fields, "REACTORD_BYTES=%" PRIu64, report->bytes);
+	write_line(LOG_REQUEST, LOG_INFO, text, &fields);
+}
+
+static void write_failure(enum log_kind kind, const char *what, const struct report *report, uint64_t suppressed)
+{
+	char text[TEXT_MAX];
+	char more[64] = "";
+	struct fields fields;
+
+	if (suppressed > 0)
+		(void) snprintf(more, sizeof more, " (%" PRIu64 " more suppressed)", suppressed);
+	(void) snprintf(text, sizeof text, "%s%s%s%s", what, report->error ? ": " : "",
+			report->error ? strerror(report->error) : "", more);
+	fields.n = 0;
+	add_field(&fields, "REACTORD_WORKER=%u", report->worker);
+	if (report->error)
+		add_field(&fields, "ERRNO=%d", report->error);
+	write_line(kind, LOG_WARNING, text, &fields);
+}
+
+static void take_failure(enum log_kind kind, const char *what, const struct report *report)
+{
+	struct flood *flood = &logger.floods[kind];
+	uint64_t now_ms = clock_ms();
+
+	flood->suppressed += report->suppressed;
+	if (flood->told_ms != 0 && now_ms - flood->told_ms < SAY_EVERY_MS) {
+		flood->suppressed++;
+		return;
+	}
+	flood->told_ms = now_ms;
+	if (LOG_WARNING <= logger.level)
+		write_failure(kind, what, report, flood->suppressed);
+	flood->suppressed = 0;
+}
+
+static void write_report(const struct report *report)
+{
+	switch ((enum report_kind) report->kind) {
+	case REPORT_REQUEST:
+		write_request(report);
+		break;
+	case REPORT_NO_DESCRIPTORS:
+		take_failure(LOG_NO_DESCRIPTORS, "cannot accept connections", report);
+		break;
+	case REPORT_FULL:
+		take_failure(LOG_FULL, "limits.max_connections is reached: the longest idle make room, or new ones get 503",
+			     report);
+		break;
+	case REPORT_CONNECTION_FAILED:
+		take_failure(LOG_CONNECTION_FAILED, "a connection was given up", report);
+		break;
+	}
+}
+
+/* --- the thread -------------------------------------------------------------------------------------------------- */
+
+static bool take_line(struct line *ret)
+{
+	uint32_t tail = atomic_load_explicit(&logger.tail, memory_order_relaxed);
+
+	if (atomic_load_explicit(&logger.head, memory_order_acquire) == tail)
+		return false;
+	*ret = logger.lines[tail % LINES];
+	atomic_store_explicit(&logger.tail, tail + 1, memory_order_release);
+	return true;
+}
+
+static bool take_report(size_t ring, struct report *ret)
+{
+	bool taken;
+
+	pthread_mutex_lock(&logger.lock);
+	taken = !logger.abandoned && report_take(logger.rings[ring], ret);
+	if (!logger.abandoned)
+		logger.lost += report_take_dropped(logger.rings[ring]);
+	pthread_mutex_unlock(&logger.lock);
+	return taken;
+}
+
+static void tell_lost(void)
+{
+	struct fields fields;
+	char text[128];
+	uint64_t now_ms = clock_ms();
+
+	logger.lost += atomic_exchange(&logger.dropped, 0);
+	if (logger.lost == 0 || (logger.lost_told_ms != 0 && now_ms - logger.lost_told_ms < SAY_EVERY_MS))
+		return;
+	(void) snprintf(text, sizeof text, "%" PRIu64 " records were dropped because the log could not be written",
+			logger.lost);
+	fields.n = 0;
+	write_line(LOG_DROPPED, LOG_WARNING, text, &fields);
+	logger.lost = 0;
+	logger.lost_told_ms = now_ms;
+}
+
+/* Returns whether there was anything. */
+static bool write_all(void)
+{
+	struct line line;
+	struct report report;
+	bool any = false;
+
+	while (take_line(&line)) {
+		write_main_line(&line);
+		any = true;
+	}
+	for (size_t i = 0; i < logger.n_rings; i++)
+		for (int n = 0; n < BATCH && take_report(i, &report); n++) {
+			write_report(&report);
+			any = true;
+		}
+	tell_lost();
+	return any;
+}
+
+static void set_sleeps(bool sleeps)
+{
+	atomic_store_explicit(&logger.sleeps, sleeps, memory_order_relaxed);
+	pthread_mutex_lock(&logger.lock);
+	for (size_t i = 0; i < logger.n_rings && !logger.abandoned; i++)
+		atomic_store_explicit(&logger.rings[i]->reader_sleeps, sleeps, memory_order_relaxed);
+	pthread_mutex_unlock(&logger.lock);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void *write_until_stop(void *arg)
+{
+	struct pollfd wake = { .fd = logger.wake_fd, .events = POLLIN };
+	uint64_t count;
+	bool stopping;
+
+	(void) arg;
+	do {
+		stopping = atomic_load(&logger.stop);
+		if (write_all())
+			continue;
+		if (stopping)
+			return NULL;
+		set_sleeps(true);
+		if (!write_all())	/* the last look: whoever comes now wakes us */
+			(void) poll(&wake, 1, logger.lost > 0 ? SAY_EVERY_MS : -1);
+		(void) !read(logger.wake_fd, &count, sizeof count);
+		set_sleeps(false);
+	} while (true);
+}
+
+/* --- the main thread --------------------------------------------------------------------------------------------- */
+
+/* systemd says in $JOURNAL_STREAM which socket it made our stderr: it may have been redirected since. */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long device, inode;
+	struct stat file;
+
+	return stream && sscanf(stream, "%lu:%lu", &device, &inode) == 2 && fstat(STDERR_FILENO, &file) == 0 &&
+	       file.st_dev == device && file.st_ino == inode;
+}
+
+int log_open(void)
+{
+	logger.to_journal = stderr_is_journal();
+	return 0;
+}
+
+void log_set_level(int priority)
+{
+	atomic_store(&logger.level, priority);
+}
+
+static void wake(void)
+{
+	uint64_t one = 1;
+
+	(void) !write(logger.wake_fd, &one, sizeof one);
+}
+
+static void put_line(const struct line *line)
+{
+	uint32_t head = atomic_load_explicit(&logger.head, memory_order_relaxed);
+
+	if (!logger.started) {
+		write_main_line(line);
+		return;
+	}
+	if (head - atomic_load_explicit(&logger.tail, memory_order_acquire) == LINES) {
+		atomic_fetch_add(&logger.dropped, 1);
+		return;
+	}
+	logger.lines[head % LINES] = *line;
+	atomic_store_explicit(&logger.head, head + 1, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_exchange_explicit(&logger.sleeps, false, memory_order_relaxed))
+		wake();
+}
+
+void log_write(enum log_kind kind, int priority, const char *format, ...)
+{
+	struct line line = { .kind = kind, .priority = priority };
+	va_list arguments;
+	int n;
+
+	if (priority > atomic_load_explicit(&logger.level, memory_order_relaxed))
+		return;
+	va_start(arguments, format);
+	n = vsnprintf(line.text, sizeof line.text, format, arguments);
+	va_end(arguments);
+	if (n >= (int) sizeof line.text)
+		memcpy(line.text + sizeof line.text - 4, "...", 4);
+	put_line(&line);
+}
+
+void log_config_error(int priority, const char *file, unsigned config_line, const char *text)
+{
+	struct line line = { .kind = LOG_CONFIG_ERROR, .priority = priority, .config_line = config_line };
+
+	if (priority > atomic_load_explicit(&logger.level, memory_order_relaxed))
+		return;
+	(void) snprintf(line.config_file, sizeof line.config_file, "%s", file);
+	(void) snprintf(line.text, sizeof line.text, "%s", text);
+	put_line(&line);
+}
+
+int log_start(struct report_ring **rings, size_t n)
+{
+	sigset_t all, before;
+	int r;
+
+	logger.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (logger.wake_fd < 0)
+		return -errno;
+	logger.rings = rings;
+	logger.n_rings = n;
+	logger.abandoned = false;
+	atomic_store(&logger.stop, false);
+	for (size_t i = 0; i < n; i++)
+		rings[i]->wake_fd = logger.wake_fd;
+	(void) sigfillset(&all);	/* signals belong to the main thread */
+	(void) pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&logger.thread, NULL, write_until_stop, NULL);
+	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r != 0) {
+		close_fd(&logger.wake_fd);
+		return -r;
+	}
+	(void) pthread_setname_np(logger.thread, "log");
+	logger.started = true;
+	return 0;
+}
+
+void log_stop(void)
+{
+	struct timespec until;
+
+	if (!logger.started)
+		return;
+	atomic_store(&logger.stop, true);
+	wake();
+	(void) clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_MS / 1000;
+	if (pthread_timedjoin_np(logger.thread, NULL, &until) == 0) {
+		logger.started = false;
+		close_fd(&logger.wake_fd);
+		return;
+	}
+	/* It hangs in a write.  It keeps what is static, loses the rings, and goes with the process. */
+	pthread_mutex_lock(&logger.lock);
+	logger.abandoned = true;
+	pthread_mutex_unlock(&logger.lock);
+	(void) pthread_detach(logger.thread);
+}

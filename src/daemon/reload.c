@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A verdict is a file, not a message, because who asks may not be a child, may ask twice, or may be gone before there
+ * is an answer; and because the runtime directory is the one place that both can reach in the sandbox.
+ */
+#include "daemon/reload.h"
+
+#include "core/cleanup.h"
+#include "core/clock.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+static const char default_directory[] = "/run/reactord";
+
+enum { WAIT_MS = 60 * 1000, LOOK_EVERY_MS = 100 };
+
+uint64_t reload_clock_usec(void)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+}
+
+/* --- the daemon's side ------------------------------------------------------------------------------------------- */
+
+/* One line for each error, whatever it holds. */
+static void write_error(FILE *to, const struct conf_error *error)
+{
+	cleanup(free_pointer) char *text = conf_error_text(error);
+
+	(void) fputs("error=", to);
+	for (const char *c = text ? text : "out of memory"; *c; c++)
+		(void) fputc(*c == '\n' ? ' ' : *c, to);
+	(void) fputc('\n', to);
+}
+
+static int write_verdict(FILE *to, uint64_t generation, uint64_t began_usec, const struct conf_errors *errors)
+{
+	bool good = !errors || errors->n == 0;
+
+	(void) fprintf(to, "pid=%ld\ngeneration=%" PRIu64 "\nbegan_usec=%" PRIu64 "\nresult=%s\n", (long) getpid(),
+		       generation, began_usec, good ? "ok" : "refused");
+	for (size_t i = 0; !good && i < errors->n; i++)
+		write_error(to, &errors->at[i]);
+	if (fflush(to) != 0 || fchmod(fileno(to), 0644) < 0)	/* the unit's UMask is 0777 */
+		return -errno;
+	return 0;
+}
+
+int reload_publish(uint64_t generation, uint64_t began_usec, const struct conf_errors *errors)
+{
+	const char *directory = getenv("RUNTIME_DIRECTORY");
+	char path[PATH_MAX], new_path[PATH_MAX];
+	FILE *to;
+	int r;
+
+	if (!directory)
+		return 0;
+	if (snprintf(path, sizeof path, "%s/reload", directory) >= (int) sizeof path ||
+	    snprintf(new_path, sizeof new_path, "%s/.reload.new", directory) >= (int) sizeof new_path)
+		return -ENAMETOOLONG;
+	(void) unlink(new_path);	/* of a daemon that died here; it may not be writable */
+	to = fopen(new_path, "wxe");
+	if (!to)
+		return -errno;
+	r = write_verdict(to, generation, began_usec, errors);
+	if (fclose(to) != 0 && r == 0)
+		r = -errno;
+	if (r == 0 && rename(new_path, path) < 0)
+		r = -errno;
+	if (r < 0)
+		(void) unlink(new_path);
+	return r;
+}
+
+/* --- the client's side ------------------------------------------------------------------------------------------- */
+
+struct verdict {
+	long pid;
+	uint64_t generation, began_usec;
+	bool good;
+};
+
+static FILE *open_verdict(const char *directory)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof path, "%s/reload", directory) >= (int) sizeof path)
+		return NULL;
+	return fopen(path, "re");
+}
+
+/* Errors are printed while they are read, when it is the verdict that was waited for. */
+static bool read_verdict(const char *directory, struct verdict *ret, bool print)
+{
+	cleanup(free_pointer) char *line = NULL;
+	FILE *from = open_verdict(directory);
+	size_t capacity = 0;
+
+	*ret = (struct verdict) { 0 };
+	if (!from)
+		return false;
+	while (getline(&line, &capacity, from) > 0) {
+		if (sscanf(line, "pid=%ld", &ret->pid) == 1 ||
+		    sscanf(line, "generation=%" SCNu64, &ret->generation) == 1 ||
+		    sscanf(line, "began_usec=%" SCNu64, &ret->began_usec) == 1)
+			continue;
+		if (strcmp(line, "result=ok\n") == 0)
+			ret->good = true;
+		else if (print && strncmp(line, "error=", 6) == 0)
+			(void) fputs(line + 6, stderr);
+	}
+	(void) fclose(from);
+	return ret->pid > 0;
+}
+
+static int watch_directory(const char *directory)
+{
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (fd >= 0 && inotify_add_watch(fd, directory, IN_MOVED_TO) < 0)
+		close_fd(&fd);
+	return fd;
+}
+
+/* Until something moved in the directory; without inotify, or when it misses something, for a moment. */
+static void wait_for_change(int watch_fd)
+{
+	struct pollfd change = { .fd = watch_fd, .events = POLLIN };
+	char events[4096];
+
+	(void) poll(&change, 1, LOOK_EVERY_MS);
+	(void) !read(watch_fd, events, sizeof events);
+}
+
+static int tell(const struct verdict *verdict)
+{
+	if (verdict->good) {
+		(void) printf("configuration %" PRIu64 " is in force\n", verdict->generation);
+		return 0;
+	}
+	(void) fprintf(stderr, "reactord: the new configuration is refused; configuration %" PRIu64 " stays\n",
+		       verdict->generation);
+	return 1;
+}
+
+/* Only a verdict on a load that began after we asked is the answer to what we asked. */
+static int wait_for_verdict(const char *directory, int watch_fd, pid_t pid, uint64_t asked_usec)
+{
+	uint64_t until_ms = clock_ms() + WAIT_MS;
+	struct verdict verdict;
+
+	while (clock_ms() < until_ms) {
+		if (read_verdict(directory, &verdict, false) && verdict.pid == pid && verdict.began_usec >= asked_usec) {
+			(void) read_verdict(directory, &verdict, true);
+			return tell(&verdict);
+		}
+		if (kill(pid, 0) < 0 && errno == ESRCH) {
+			(void) fprintf(stderr, "reactord: process %ld ended before it said anything\n", (long) pid);
+			return 1;
+		}
+		wait_for_change(watch_fd);
+	}
+	(void) fprintf(stderr, "reactord: process %ld has given no verdict within %d s\n", (long) pid, WAIT_MS / 1000);
+	return 1;
+}
+
+int reload_request(pid_t pid)
+{
+	const char *directory = getenv("RUNTIME_DIRECTORY");
+	cleanup(close_fd) int watch_fd = -1;
+	struct verdict before;
+	uint64_t asked_usec;
+	bool known;
+
+	if (!directory)
+		directory = default_directory;
+	known = read_verdict(directory, &before, false);
+	if (pid == 0 && !known) {
+		(void) fprintf(stderr, "reactord: %s/reload names no running daemon; say reactord --reload PID\n", directory);
+		return 1;
+	}
+	if (pid == 0)
+		pid = (pid_t) before.pid;
+	watch_fd = watch_directory(directory);
+	asked_usec = reload_clock_usec();
+	if (kill(pid, SIGHUP) < 0) {
+		(void) fprintf(stderr, "reactord: cannot signal process %ld: %s\n", (long) pid, strerror(errno));
+		return 1;
+	}
+	if (!known || before.pid != pid) {	/* a daemon with a runtime directory wrote to it when it started */
+		(void) printf("asked process %ld to reload; its verdict is in its log\n", (long) pid);
+		return 0;
+	}
+	return wait_for_verdict(directory, watch_fd, pid, asked_usec);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ring is the channel's, with records for events and without a producer that waits.  The reader raises its flag, looks
+ * once more, and waits on its eventfd; the fences order "my record, then your flag" against "my flag, then your
+ * record", so a record is never left behind a sleeping reader, and a running one costs the worker no system call.
+ */
+#include "http/report.h"
+
+#include <unistd.h>
+
+void report_put(struct report_ring *ring, const struct report *report)
+{
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	uint64_t one = 1;
+
+	if (head - atomic_load_explicit(&ring->tail, memory_order_acquire) == REPORT_RING_LENGTH) {
+		atomic_fetch_add_explicit(&ring->dropped, 1, memory_order_relaxed);
+		return;
+	}
+	ring->at[head % REPORT_RING_LENGTH] = *report;
+	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&ring->reader_sleeps, memory_order_relaxed) &&
+	    atomic_exchange_explicit(&ring->reader_sleeps, false, memory_order_relaxed))
+		(void) !write(ring->wake_fd, &one, sizeof one);
+}
+
+bool report_take(struct report_ring *ring, struct report *ret)
+{
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+	if (atomic_load_explicit(&ring->head, memory_order_acquire) == tail)
+		return false;
+	*ret = ring->at[tail % REPORT_RING_LENGTH];
+	atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+	return true;
+}
+
+uint64_t report_take_dropped(struct report_ring *ring)
+{
+	return atomic_exchange_explicit(&ring->dropped, 0, memory_order_relaxed);
+}
