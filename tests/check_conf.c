@@ -376,8 +376,8 @@ START_TEST(later_files_replace_what_earlier_ones_set)
 	put("f", "[server]\nworkers = 2\nbacklog = 20\nlisten = :1\nlisten = :2\n[response]\nheader = A: 1\n");
 	put("f.d/10.conf", "[server]\nworkers = 3\n[response]\nheader = B: 1\nheader = B: 2\n");
 	put("f.d/9.conf", "[server]\nworkers = 4\nlisten = :3\n");	/* "10" < "9" byte by byte */
-	put("f.d/.hidden.conf", "[server]\nworkers = 5\n");
-	put("f.d/x.conf~", "[server]\nworkers = 6\n");
+	put("f.d/.hidden.conf", "a mistake\n");
+	put("f.d/x.conf~", "a mistake\n");
 	put("f.d/README", "no configuration\n");
 	must(load());
 	ck_assert_uint_eq(conf->workers, 4);
@@ -494,6 +494,54 @@ START_TEST(listen_of_the_command_line_stands_in_place_of_all_other)
 	ck_assert_str_eq(conf->listen[0].text, ":4");
 	ck_assert_str_eq(conf->listen[1].text, ":5");
 	ck_assert(conf->listen_is_set);
+}
+END_TEST
+
+START_TEST(a_line_that_could_not_be_dumped_is_a_mistake)
+{
+	static char override[80000];
+
+	strcpy(override, "response.body=a\n");
+	memset(override + strlen(override), 'x', 65537);
+	ck_assert_int_eq(load_with(NULL, NULL, override, NULL), -EINVAL);
+	ck_assert_str_eq(mistakes, "command line: response.body: a line of it has more than 65536 bytes; put it into a "
+			 "file, with body_file\n");
+}
+END_TEST
+
+START_TEST(a_value_that_is_joined_is_no_longer_than_a_line)
+{
+	FILE *file = fopen(main_file, "w");
+
+	fprintf(file, "[response]\nheader = A: %040000d\n\t%040000d\n", 0, 0);
+	fclose(file);
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f:2: response.header: the value has more than 65536 bytes\n");
+}
+END_TEST
+
+START_TEST(lists_have_an_end)
+{
+	FILE *file = fopen(main_file, "w");
+
+	fprintf(file, "[server]\n");
+	for (int i = 1; i <= 257; i++)
+		fprintf(file, "listen = 127.0.0.1:%d\n", i);
+	fprintf(file, "[response]\n");
+	for (int i = 1; i <= 1001; i++)
+		fprintf(file, "header = A:\n");
+	fclose(file);
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f:258: server.listen: there are more than 256 addresses\n"
+			 "f:1260: response.header: there are more than 1000 fields\n");
+}
+END_TEST
+
+/* The kernel chooses another each time. */
+START_TEST(port_0_may_be_asked_for_twice)
+{
+	must(load_text("[server]\nlisten = 127.0.0.1:0\nlisten = 127.0.0.1:0\nlisten = [::1]:0\nlisten = [::1]:0\n"));
+	ck_assert_uint_eq(conf->n_listen, 4);
 }
 END_TEST
 
@@ -749,6 +797,22 @@ START_TEST(what_needs_a_restart_is_told)
 }
 END_TEST
 
+START_TEST(a_limit_that_was_lowered_after_loading_was_not_changed_by_the_file)
+{
+	struct conf *running;
+
+	must(load_text("[limits]\nmax_connections = 10\n"));
+	running = conf;
+	conf = NULL;
+	running->limits.max_connections = 5;
+	must(load());
+	ck_assert_uint_eq(conf_needs_restart(running, conf, "file", &errors), 0);
+	must(load_text("[limits]\nmax_connections = 11\n"));
+	ck_assert_uint_eq(conf_needs_restart(running, conf, "file", &errors), 1);
+	conf_free(running);
+}
+END_TEST
+
 static char *shipped(void)
 {
 	const char *top = getenv("srcdir");
@@ -947,6 +1011,10 @@ int main(void)
 	tcase_add_test(tests, overrides_replace_what_files_say);
 	tcase_add_loop_test(tests, overrides_are_checked_like_files, 0, N(wrong_overrides));
 	tcase_add_test(tests, listen_of_the_command_line_stands_in_place_of_all_other);
+	tcase_add_test(tests, a_line_that_could_not_be_dumped_is_a_mistake);
+	tcase_add_test(tests, a_value_that_is_joined_is_no_longer_than_a_line);
+	tcase_add_test(tests, lists_have_an_end);
+	tcase_add_test(tests, port_0_may_be_asked_for_twice);
 	tcase_add_loop_test(tests, a_body_may_have_lines, 0, N(bodies));
 	tcase_add_test(tests, lines_of_other_values_are_joined_by_a_blank);
 	tcase_add_test(tests, a_status_without_content_needs_no_empty_body);
@@ -961,6 +1029,7 @@ int main(void)
 	tcase_add_test(tests, the_longest_line_can_be_dumped);
 	tcase_add_test(tests, a_dump_that_cannot_be_written_says_so);
 	tcase_add_loop_test(tests, what_needs_a_restart_is_told, 0, N(restarts));
+	tcase_add_test(tests, a_limit_that_was_lowered_after_loading_was_not_changed_by_the_file);
 	tcase_add_test(tests, the_shipped_file_changes_nothing);
 	tcase_add_test(tests, the_shipped_file_tells_the_defaults);
 	tcase_add_test(tests, the_shipped_file_has_every_key);

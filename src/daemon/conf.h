@@ -77,6 +77,7 @@ char *conf_error_text(const struct conf_error *error);
 /* Prints the settings in force as a file that can be read back. */
 int conf_dump(const struct conf *conf, FILE *to);
 
-/* What of server.* differs and needs a restart: adds one error for each key to ret_errors; returns how many. */
+/* What differs and needs a restart (server.* but drain_timeout, and a limits.max_connections that was raised): adds one
+ * error for each key to ret_errors; returns how many.  file is named when the key is in none. */
 size_t conf_needs_restart(const struct conf *running, const struct conf *wanted, const char *file,
 			  struct conf_errors *ret_errors);
