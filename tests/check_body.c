@@ -191,6 +191,7 @@ static const struct acceptance acceptances[] = {
 	ACCEPTED("9110 5.6.4: another behind it", "5;a=\"b\" ; c=\"d\";e\r\nabcde\r\n" LAST),
 	ACCEPTED("9112 7.1.2: a trailer", "0\r\nA: b\r\n\r\n"),
 	ACCEPTED("9112 7.1.2: trailers", "5\r\nabcde\r\n0\r\nA: b\r\nC:\r\nD: \t e\x80 f \r\n\r\n"),
+	ACCEPTED("9110 5.5: quotes in a trailer are not looked into", "0\r\nA: \"b\\\r\n\r\n"),
 	ACCEPTED("9110 6.5.1: what must not be a trailer changes nothing",
 		 "0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nHost: x y\r\n\r\n"),
 };
@@ -350,6 +351,31 @@ START_TEST(any_byte_in_the_place_of_a_size_is_a_hex_digit_or_400)
 }
 END_TEST
 
+static int with_byte(const char *before, int byte, const char *after)
+{
+	char bytes[64];
+	int n = snprintf(bytes, sizeof bytes, "%sx%s", before, after);
+	struct outcome outcome;
+
+	bytes[strlen(before)] = (char) byte;
+	outcome = walk_in_two(bytes, (size_t) n, 0);
+	return outcome.done ? 200 : outcome.status;
+}
+
+START_TEST(each_byte_is_taken_where_its_grammar_has_it)
+{
+	bool text = _i == '\t' || (_i >= ' ' && _i != 0x7f);
+	bool token = _i > ' ' && _i < 0x7f && !strchr("\"(),/:;<=>?@[\\]{}", _i);
+
+	ck_assert_int_eq(with_byte("0;a", _i, "b\r\n\r\n"), token || _i == ';' || _i == '=' ? 200 : 400);
+	ck_assert_int_eq(with_byte("0;a=b", _i, "c\r\n\r\n"), token || _i == ';' ? 200 : 400);
+	ck_assert_int_eq(with_byte("0;a=\"b", _i, "c\"\r\n\r\n"), text && _i != '"' ? 200 : 400);
+	ck_assert_int_eq(with_byte("0;a=\"\\", _i, "c\"\r\n\r\n"), text ? 200 : 400);
+	ck_assert_int_eq(with_byte("0\r\na", _i, "b:c\r\n\r\n"), token || _i == ':' ? 200 : 400);
+	ck_assert_int_eq(with_byte("0\r\na:", _i, "\r\n\r\n"), text ? 200 : 400);
+}
+END_TEST
+
 START_TEST(data_is_told_once_its_size_line_is_complete)
 {
 	struct http_chunked chunked;
@@ -494,6 +520,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(rows, a_fault_is_told_at_the_byte_that_shows_it_and_not_before, 0, N_REFUSALS);
 	tcase_add_loop_test(rows, a_good_body_is_walked_to_its_end_and_no_further, 0, N_ACCEPTANCES);
 	tcase_add_loop_test(rows, any_byte_in_the_place_of_a_size_is_a_hex_digit_or_400, 0, 256);
+	tcase_add_loop_test(rows, each_byte_is_taken_where_its_grammar_has_it, 0, 256);
 	tcase_add_test(rows, nothing_is_taken_after_the_end);
 	tcase_add_test(rows, data_is_told_once_its_size_line_is_complete);
 	tcase_add_test(rows, a_chunk_of_nearly_64_bits_is_skipped_in_one_step);
