@@ -774,7 +774,7 @@ static const struct {
 	  "g:2: server.listen changed from /run/x mode=0600 to /run/x mode=0660: needs `systemctl daemon-reload && "
 	  "systemctl restart reactord.socket reactord`; the running configuration stays\n" },
 	{ "[limits]\nmax_connections = 10\n", "[limits]\nmax_connections = 11\n",
-	  "g:2: limits.max_connections changed from 10 to 11: it can be lowered at any time, but to raise it needs "
+	  "g:2: limits.max_connections changed from 10 to 11: more than the daemon was started with needs "
 	  "`systemctl restart reactord`; the running configuration stays\n" },
 };
 
@@ -797,7 +797,7 @@ START_TEST(what_needs_a_restart_is_told)
 }
 END_TEST
 
-START_TEST(a_limit_that_was_lowered_after_loading_was_not_changed_by_the_file)
+START_TEST(a_limit_that_was_lowered_can_be_raised_to_what_the_daemon_was_started_with)
 {
 	struct conf *running;
 
@@ -1029,7 +1029,7 @@ int main(void)
 	tcase_add_test(tests, the_longest_line_can_be_dumped);
 	tcase_add_test(tests, a_dump_that_cannot_be_written_says_so);
 	tcase_add_loop_test(tests, what_needs_a_restart_is_told, 0, N(restarts));
-	tcase_add_test(tests, a_limit_that_was_lowered_after_loading_was_not_changed_by_the_file);
+	tcase_add_test(tests, a_limit_that_was_lowered_can_be_raised_to_what_the_daemon_was_started_with);
 	tcase_add_test(tests, the_shipped_file_changes_nothing);
 	tcase_add_test(tests, the_shipped_file_tells_the_defaults);
 	tcase_add_test(tests, the_shipped_file_has_every_key);

@@ -92,7 +92,6 @@ struct owned {				/* what struct conf points to and cannot free by itself */
 	size_t n_fields;
 	char *content_type;
 	char *body;
-	uint32_t max_connections;	/* as it was configured: the member of struct conf may have been lowered since */
 	struct origin origins[N_KEYS_MAX];
 };
 
@@ -1384,7 +1383,7 @@ int conf_load(struct conf **ret, const struct conf_source *source, struct conf_e
 		conf_free(load.conf);
 		return load.error ? load.error : -EINVAL;
 	}
-	load.owned->max_connections = load.conf->limits.max_connections;
+	load.conf->max_connections_at_start = load.conf->limits.max_connections;
 	*ret = load.conf;
 	return 0;
 }
@@ -1544,12 +1543,10 @@ size_t conf_needs_restart(const struct conf *running, const struct conf *wanted,
 		needs_restart(running, wanted, &keys[i], file, restart, ret_errors);
 		n++;
 	}
-	/* Lowered at the start for want of descriptors, it is no other setting than the one in the file. */
-	if (wanted->limits.max_connections > running->limits.max_connections
-	    && wanted->limits.max_connections > ((const struct owned *) running->owned)->max_connections) {
+	if (wanted->limits.max_connections > running->max_connections_at_start) {
 		needs_restart(running, wanted, &keys[KEY_MAX_CONNECTIONS], file,
-			      "it can be lowered at any time, but to raise it needs `systemctl restart reactord`; the "
-			      "running configuration stays", ret_errors);
+			      "more than the daemon was started with needs `systemctl restart reactord`; the running "
+			      "configuration stays", ret_errors);
 		n++;
 	}
 	return n;

@@ -34,6 +34,7 @@ struct conf {
 	char *body_file;		/* owned; NULL: none */
 
 	struct http_limits limits;
+	uint32_t max_connections_at_start;	/* a reload cannot go beyond what the daemon was started with; as loaded */
 
 	int log_level;			/* a priority of syslog(3): LOG_ERR ... LOG_DEBUG */
 	enum conf_access access;

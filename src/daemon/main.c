@@ -37,6 +37,7 @@ struct daemon {
 	struct options options;
 	struct conf *conf;			/* owned: in force, as it was loaded */
 	bool misconfigured;			/* conf is the built-in 503: the file was bad at the start */
+	uint32_t room;				/* for connections, since the start */
 	struct listeners listeners;
 	struct workers workers;
 	int signal_fd;				/* owned */
@@ -203,6 +204,8 @@ static int load_at_start(struct daemon *d)
 	r = conf_load(&d->conf, &d->options.source, &errors);
 	if (r == 0)
 		return 0;
+	if (r == -ENOMEM)
+		log_write(LOG_FAILED, LOG_ERR, "out of memory while reading the configuration");
 	log_errors(&errors, LOG_ERR);
 	conf_errors_clear(&errors);
 	if (!passed || d->options.strict)
@@ -280,6 +283,7 @@ static int start(struct daemon *d)
 	if (r != 0)
 		return r;
 	fit_descriptors(d->conf);
+	d->room = d->conf->limits.max_connections;
 	d->signal_fd = take_signals();
 	if (d->signal_fd < 0)
 		return EX_OSERR;
@@ -326,8 +330,9 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 	struct snapshot *snapshot;
 	int r;
 
-	if (conf->limits.max_connections > d->conf->limits.max_connections)	/* there is room for no more */
-		conf->limits.max_connections = d->conf->limits.max_connections;
+	if (conf->limits.max_connections > d->room)
+		conf->limits.max_connections = d->room;
+	conf->max_connections_at_start = d->conf->max_connections_at_start;
 	r = make_snapshot(&snapshot, number, conf);
 	if (r == 0)
 		r = workers_take_snapshot(&d->workers, snapshot);
@@ -521,10 +526,14 @@ static int check(const struct options *options, bool dump)
 	struct conf_errors errors = { 0 };
 	struct conf *conf = NULL;
 	int status = 0;
+	int r;
 
-	if (conf_load(&conf, &options->source, &errors) < 0) {
+	r = conf_load(&conf, &options->source, &errors);
+	if (r < 0) {
 		print_errors(&errors);
-		status = EX_CONFIG;
+		if (r == -ENOMEM)
+			(void) fputs("reactord: out of memory\n", stderr);
+		status = r == -ENOMEM ? EX_OSERR : EX_CONFIG;
 	} else if (dump) {
 		if (conf_dump(conf, stdout) < 0 || fflush(stdout) != 0) {
 			perror("reactord: standard output");
