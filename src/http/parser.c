@@ -582,7 +582,7 @@ static int judge(const struct head *head, const struct http_limits *limits)
 
 	if (!(seen & SEEN_HOST) && request->minor > 0)
 		return -400;
-	if (seen & SEEN_CODING && !(seen & (SEEN_CHUNKED | SEEN_UNKNOWN_CODING)))
+	if (seen & SEEN_CODING && !(seen & SEEN_CHUNKED))	/* RFC 9112 6.3: the content has no end that can be told */
 		return -400;
 
 	request->chunked = seen & SEEN_CHUNKED;
@@ -590,8 +590,6 @@ static int judge(const struct head *head, const struct http_limits *limits)
 	request->expect_continue = seen & SEEN_CONTINUE && request->minor > 0 &&
 				   (request->chunked || request->content_length > 0);
 
-	/* For one that is not even followed by chunked, RFC 9112 6.1 says 501 and 6.3 says 400.  The connection
-	 * ends in both, and 501 tells the client why. */
 	if (seen & SEEN_UNKNOWN_CODING)
 		return -501;
 	if (seen & SEEN_HUGE_LENGTH || request->content_length > limits->max_body)
