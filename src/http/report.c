@@ -21,7 +21,7 @@ void report_put(struct report_ring *ring, const struct report *report)
 	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&ring->reader_sleeps, memory_order_relaxed) &&
-	    atomic_exchange_explicit(&ring->reader_sleeps, false, memory_order_relaxed))
+	    atomic_exchange_explicit(&ring->reader_sleeps, false, memory_order_acquire))	/* with wake_fd */
 		(void) !write(ring->wake_fd, &one, sizeof one);
 }
 

@@ -41,7 +41,7 @@ struct report_ring {
 	_Alignas(64) _Atomic uint32_t tail;	/* written by the consumer */
 	_Atomic uint64_t dropped;
 	_Atomic bool reader_sleeps;		/* the reader sets it, looks once more, and waits on its eventfd */
-	int wake_fd;				/* borrowed: the reader's eventfd; -1: none */
+	int wake_fd;				/* borrowed: the reader's eventfd, set before it sleeps first; -1: none */
 	struct report at[REPORT_RING_LENGTH];
 };
 
