@@ -30,6 +30,14 @@ uint64_t reload_clock_usec(void)
 	return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
 }
 
+/* The first, when a drop-in of the unit adds others: systemd writes them as one list.  NULL: there is none. */
+static char *runtime_directory(void)
+{
+	const char *list = getenv("RUNTIME_DIRECTORY");
+
+	return list && *list ? strndup(list, strcspn(list, ":")) : NULL;
+}
+
 /* --- the daemon's side ------------------------------------------------------------------------------------------- */
 
 /* One line for each error, whatever it holds. */
@@ -53,12 +61,12 @@ static int write_verdict(FILE *to, uint64_t generation, uint64_t began_usec, con
 		write_error(to, &errors->at[i]);
 	if (fflush(to) != 0 || fchmod(fileno(to), 0644) < 0)	/* the unit's UMask is 0777 */
 		return -errno;
-	return 0;
+	return ferror(to) ? -EIO : 0;	/* what was written before the last part */
 }
 
 int reload_publish(uint64_t generation, uint64_t began_usec, const struct conf_errors *errors)
 {
-	const char *directory = getenv("RUNTIME_DIRECTORY");
+	cleanup(free_pointer) char *directory = runtime_directory();
 	char path[PATH_MAX], new_path[PATH_MAX];
 	FILE *to;
 	int r;
@@ -88,7 +96,13 @@ struct verdict {
 	long pid;
 	uint64_t generation, began_usec;
 	bool good;
+	char *errors;			/* owned, with free_verdict; one a line */
 };
+
+static void free_verdict(struct verdict *verdict)
+{
+	free_pointer(&verdict->errors);
+}
 
 static FILE *open_verdict(const char *directory)
 {
@@ -99,16 +113,18 @@ static FILE *open_verdict(const char *directory)
 	return fopen(path, "re");
 }
 
-/* Errors are printed while they are read, when it is the verdict that was waited for. */
-static bool read_verdict(const char *directory, struct verdict *ret, bool print)
+/* Read once and as a whole: a second look at the path may find the verdict on a later load.  False: there is none. */
+static bool read_verdict(const char *directory, struct verdict *ret)
 {
 	cleanup(free_pointer) char *line = NULL;
-	FILE *from = open_verdict(directory);
-	size_t capacity = 0;
+	size_t capacity = 0, length;
+	FILE *from, *errors;
 
 	*ret = (struct verdict) { 0 };
+	from = open_verdict(directory);
 	if (!from)
 		return false;
+	errors = open_memstream(&ret->errors, &length);
 	while (getline(&line, &capacity, from) > 0) {
 		if (sscanf(line, "pid=%ld", &ret->pid) == 1 ||
 		    sscanf(line, "generation=%" SCNu64, &ret->generation) == 1 ||
@@ -116,9 +132,11 @@ static bool read_verdict(const char *directory, struct verdict *ret, bool print)
 			continue;
 		if (strcmp(line, "result=ok\n") == 0)
 			ret->good = true;
-		else if (print && strncmp(line, "error=", 6) == 0)
-			(void) fputs(line + 6, stderr);
+		else if (errors && strncmp(line, "error=", 6) == 0)
+			(void) fputs(line + 6, errors);
 	}
+	if (errors)
+		(void) fclose(errors);
 	(void) fclose(from);
 	return ret->pid > 0;
 }
@@ -148,43 +166,53 @@ static int tell(const struct verdict *verdict)
 		(void) printf("configuration %" PRIu64 " is in force\n", verdict->generation);
 		return 0;
 	}
-	(void) fprintf(stderr, "reactord: the new configuration is refused; configuration %" PRIu64 " stays\n",
-		       verdict->generation);
+	(void) fprintf(stderr, "%sreactord: the new configuration is refused; configuration %" PRIu64 " stays\n",
+		       verdict->errors ? verdict->errors : "", verdict->generation);
 	return 1;
 }
 
-/* Only a verdict on a load that began after we asked is the answer to what we asked. */
+/* Only a verdict on a load that began after we asked is the answer to what we asked.  -EAGAIN: it is not there. */
+static int look_for_verdict(const char *directory, pid_t pid, uint64_t asked_usec)
+{
+	cleanup(free_verdict) struct verdict verdict = { 0 };
+
+	if (!read_verdict(directory, &verdict) || verdict.pid != pid || verdict.began_usec < asked_usec)
+		return -EAGAIN;
+	return tell(&verdict);
+}
+
+/* Whether it lives is asked before the verdict is looked for: what it said before it ended is not missed. */
 static int wait_for_verdict(const char *directory, int watch_fd, pid_t pid, uint64_t asked_usec)
 {
 	uint64_t until_ms = clock_ms() + WAIT_MS;
-	struct verdict verdict;
+	bool lives;
+	int r;
 
-	while (clock_ms() < until_ms) {
-		if (read_verdict(directory, &verdict, false) && verdict.pid == pid && verdict.began_usec >= asked_usec) {
-			(void) read_verdict(directory, &verdict, true);
-			return tell(&verdict);
-		}
-		if (kill(pid, 0) < 0 && errno == ESRCH) {
+	do {
+		lives = kill(pid, 0) == 0 || errno != ESRCH;
+		r = look_for_verdict(directory, pid, asked_usec);
+		if (r >= 0)
+			return r;
+		if (!lives) {
 			(void) fprintf(stderr, "reactord: process %ld ended before it said anything\n", (long) pid);
 			return 1;
 		}
 		wait_for_change(watch_fd);
-	}
+	} while (clock_ms() < until_ms);
 	(void) fprintf(stderr, "reactord: process %ld has given no verdict within %d s\n", (long) pid, WAIT_MS / 1000);
 	return 1;
 }
 
 int reload_request(pid_t pid)
 {
-	const char *directory = getenv("RUNTIME_DIRECTORY");
+	cleanup(free_pointer) char *own_directory = runtime_directory();
+	const char *directory = own_directory ? own_directory : default_directory;
+	cleanup(free_verdict) struct verdict before = { 0 };
 	cleanup(close_fd) int watch_fd = -1;
-	struct verdict before;
 	uint64_t asked_usec;
 	bool known;
 
-	if (!directory)
-		directory = default_directory;
-	known = read_verdict(directory, &before, false);
+	known = read_verdict(directory, &before);
 	if (pid == 0 && !known) {
 		(void) fprintf(stderr, "reactord: %s/reload names no running daemon; say reactord --reload PID\n", directory);
 		return 1;
@@ -197,7 +225,9 @@ int reload_request(pid_t pid)
 		(void) fprintf(stderr, "reactord: cannot signal process %ld: %s\n", (long) pid, strerror(errno));
 		return 1;
 	}
-	if (!known || before.pid != pid) {	/* a daemon with a runtime directory wrote to it when it started */
+	/* A daemon with a runtime directory wrote to it when it started.  And where the variable is set, as in ExecReload=,
+	 * the directory is the daemon's, whatever it could write then. */
+	if (!own_directory && (!known || before.pid != pid)) {
 		(void) printf("asked process %ld to reload; its verdict is in its log\n", (long) pid);
 		return 0;
 	}
