@@ -679,6 +679,97 @@ def _(mode):
         c.close()
 
 
+@protocol("a client that has shut its side and reads late gets all its answers")
+def _(mode):
+    for body, count in ((0, 10000), (1, 4)):
+        settings = ["response.body_file=" + large_file(body)] if body else []
+        with daemon(mode, *settings) as d, Client(d.address, receive_buffer=4096) as c:
+            def write():
+                c.send(request() * count)
+                c.socket.shutdown(socket.SHUT_WR)
+            writer = threading.Thread(target=write)
+            writer.start()
+            for _ in range(count):
+                equal(c.response()[2], large_body(body) if body else b"Hello")
+            c.assert_end()
+            writer.join(PATIENCE_S)
+
+
+@protocol("a last answer that is long arrives whole though more was sent behind the request")
+def _(mode):
+    with daemon(mode, "response.body_file=" + large_file(1)) as d:
+        for behind in (b"", request() * 100, b"x" * 60000):     # up to 64 KiB are drained
+            with Client(d.address, receive_buffer=4096) as c:
+                c.send(request(more=b"Connection: close\r\n") + behind)
+                equal(c.response()[2], large_body(1))
+                c.assert_end()
+
+
+@protocol("HEAD gets no body with an error either")
+def _(mode):
+    with daemon(mode, "limits.max_body=10", "limits.max_header=1K") as d:
+        for more in (b"Content-Length: 11\r\n", b"Expect: miracles\r\n", b"X: " + b"y" * 2000 + b"\r\n"):
+            with Client(d.address) as c:
+                equal(c.ask("HEAD", more, head_only=True)[0] in (413, 417, 431), True)
+                c.assert_end()
+
+
+def dice_request(dice):
+    """A request of a random shape, and whether its answer has no body."""
+    more = b"X-Filler: %s\r\n" % (b"f" * dice.choice((0, 1, 50, 3000)))
+    size = dice.choice((0, 1, 2, 100, 16383, 16384, 16385, 40000, 300000))
+    shape = dice.randrange(5)
+    if shape == 0:
+        return request(more=more), False
+    if shape == 1:
+        return request("HEAD", more), True
+    if shape == 2:
+        return b"\r\n" * dice.randrange(3) + request(more=more), False
+    if shape == 3:
+        return request("POST", more, body=b"GET / HTTP/1.1\r\n\r\n"[:size] + b"p" * size), False
+    data = request("POST", more + b"Transfer-Encoding: chunked\r\n")
+    while size > 0:
+        piece = min(size, dice.choice((1, 7, 1000, 16384, 100000)))
+        data += b"%x%s\r\n" % (piece, dice.choice((b"", b";a", b';a="b;\\""'))) + b"c" * piece + b"\r\n"
+        size -= piece
+        if len(data) > 1000000:
+            break
+    return data + b"0\r\n" + dice.choice((b"", b"T: u\r\n")) + b"\r\n", False
+
+
+@protocol("however requests are cut and read, each gets its answer")
+def _(mode):
+    for kind in ("tcp", "unix"):
+        for size in (5, 16385, 100000):     # in the head's send, a little too long for it, and long
+            body = random.Random(size).randbytes(size)
+            with open("%s/dice" % scratch, "wb") as file:
+                file.write(body)
+            with daemon(mode, "response.body_file=%s/dice" % scratch,
+                        listen=["127.0.0.1:0"] if kind == "tcp" else [scratch + "/dice.sock"]) as d:
+                for seed in range(12):
+                    dice = random.Random(seed)
+                    requests = [dice_request(dice) for _ in range(dice.choice((1, 5, 40)))]
+                    stream = b"".join(data for data, _ in requests)
+                    step = dice.choice((37, 1000, 16384, 16385, 1 << 20))
+                    if len(stream) // step > 3000:
+                        step = 16384
+                    with Client(d.address, receive_buffer=dice.choice((None, 4096))) as c:
+                        def write():
+                            for at in range(0, len(stream), step):
+                                c.send(stream[at:at + step])
+                            if seed % 2:
+                                c.socket.shutdown(socket.SHUT_WR)
+                        writer = threading.Thread(target=write)
+                        writer.start()
+                        for number, (_, head_only) in enumerate(requests):
+                            status, _, got = c.response(head_only)
+                            equal((status, got), (200, b"" if head_only else body),
+                                  "%s, %d, seed %d, request %d" % (kind, size, seed, number))
+                        if seed % 2:
+                            c.assert_end()
+                        writer.join(PATIENCE_S)
+
+
 @protocol("no more than max_requests are served on a connection")
 def _(mode):
     with daemon(mode, "limits.max_requests=3") as d, Client(d.address) as c:
