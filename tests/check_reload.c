@@ -41,11 +41,15 @@ static void setup(void)
 
 static void end_daemon(void)
 {
+	char new_path[128];
+
 	if (f.daemon <= 0)
 		return;
 	(void) kill(f.daemon, SIGKILL);
 	(void) waitpid(f.daemon, NULL, 0);
 	f.daemon = 0;
+	(void) snprintf(new_path, sizeof new_path, "%s/.reload.new", f.directory);
+	(void) unlink(new_path);	/* it may have been in the middle of publishing */
 }
 
 static void teardown(void)
