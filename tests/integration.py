@@ -621,7 +621,9 @@ def _(mode):
         standing = [Client(d.address) for _ in range(3)]
         for c in standing:
             c.hello()
-        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/%d/fd" % d.pid))) + 1, 4096))
+        hard = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)[1]
+        highest = max(int(fd) for fd in os.listdir("/proc/%d/fd" % d.pid))
+        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (highest + 1, hard))
         waiting = [Client(d.address) for _ in range(5)]
         for c in waiting:
             c.send(request())
@@ -633,7 +635,7 @@ def _(mode):
         for c in waiting:
             equal(c.response()[::2], (200, b"Hello"))
             c.close()
-        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (hard, hard))
         with Client(d.address) as c:
             c.hello()
         for c in standing:
