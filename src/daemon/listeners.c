@@ -3,6 +3,9 @@
  * Either all listeners are had or none.  A listener of our own is bound once plain, and only then gets SO_REUSEPORT and
  * sisters for the other workers: with SO_REUSEPORT on the first bind a second daemon would quietly share the port,
  * where it should be told that it is in use.
+ *
+ * Two daemons that start at the same moment on the path of a dead one may each take the other's new socket for the
+ * stale one; the later one has the path then.  A lock file would cure that, and be one more thing that is left behind.
  */
 #include "daemon/listeners.h"
 
@@ -65,6 +68,13 @@ static int ask_address(struct listener *listener, int fd)
 
 /* --- passed by systemd ------------------------------------------------------------------------------------------- */
 
+/* Of a family that we can serve: vsock, for one, has streams too. */
+static bool is_stream_listener(int fd)
+{
+	return sd_is_socket(fd, AF_INET, SOCK_STREAM, 1) > 0 || sd_is_socket(fd, AF_INET6, SOCK_STREAM, 1) > 0 ||
+	       sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0;
+}
+
 /* systemd clears O_NONBLOCK at each start. */
 static int take_one(struct listeners *listeners, int fd, const char *name, char **ret_why)
 {
@@ -72,8 +82,7 @@ static int take_one(struct listeners *listeners, int fd, const char *name, char 
 	int flags;
 	int r;
 
-	r = sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1);
-	if (r <= 0) {
+	if (!is_stream_listener(fd)) {
 		if (asprintf(ret_why, "descriptor %d (\"%s\") that systemd passed is no listening stream socket",
 			     fd, name) < 0)
 			*ret_why = NULL;
@@ -148,8 +157,10 @@ static int remove_stale(const struct sockaddr_un *at, socklen_t length)
 	cleanup(close_fd) int fd = -1;
 	struct stat file;
 
-	if (lstat(at->sun_path, &file) < 0 || !S_ISSOCK(file.st_mode))
-		return -EADDRINUSE;
+	if (lstat(at->sun_path, &file) < 0)
+		return errno == ENOENT ? 0 : -errno;	/* gone since bind() saw it */
+	if (!S_ISSOCK(file.st_mode))
+		return -ENOTSOCK;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -158,12 +169,15 @@ static int remove_stale(const struct sockaddr_un *at, socklen_t length)
 	return unlink(at->sun_path) < 0 ? -errno : 0;
 }
 
-/* Nobody can connect before listen(), so the mode is right before it matters. */
+/* bind() gives the file the mode that the socket has, less the umask (fs: unix_bind): so it is never wider than it was
+ * configured, and chmod() gives back what the umask took. */
 static int bind_unix(int fd, const struct address *address)
 {
 	const struct sockaddr_un *at = (const struct sockaddr_un *) &address->at;
 	int r;
 
+	if (fchmod(fd, address->mode) < 0)
+		return -errno;
 	if (bind(fd, (const struct sockaddr *) at, address->length) < 0) {
 		if (errno != EADDRINUSE)
 			return -errno;
@@ -220,7 +234,7 @@ static int remember_path(struct listener *listener)
 {
 	struct stat file;
 
-	if (stat(((const struct sockaddr_un *) &listener->at)->sun_path, &file) < 0)
+	if (lstat(((const struct sockaddr_un *) &listener->at)->sun_path, &file) < 0)
 		return -errno;
 	listener->device = file.st_dev;
 	listener->inode = file.st_ino;
@@ -271,21 +285,29 @@ static void set_port(struct address *address, const struct listener *like)
 
 static void close_last(struct listeners *listeners);
 
-/* ":0" is one port in both families: the kernel chooses it for the first, and it may be taken in the second. */
-static int bind_two(struct listeners *listeners, const struct conf_listen *listen, unsigned n_workers, unsigned backlog)
+/* ":0" is one port in both families: the kernel chooses it for the first, and it may be taken in the second.  A host
+ * without IPv6 has but the second.  ret_failed: the address that could not be had. */
+static int bind_two(struct listeners *listeners, const struct conf_listen *listen, unsigned n_workers, unsigned backlog,
+		    struct address *ret_failed)
 {
+	bool any_port = ((const struct sockaddr_in *) &listen->at[1].at)->sin_port == 0;
 	int r = -EADDRINUSE;
 
 	for (int i = 0; i < TWO_FAMILY_TRIES && r == -EADDRINUSE; i++) {
 		struct address second = listen->at[1];
 		size_t before = listeners->n;
-		bool any_port = ((const struct sockaddr_in *) &second.at)->sin_port == 0;
 
 		r = bind_one(listeners, &listen->at[0], n_workers, backlog);
-		if (r < 0)
+		if (r < 0 && r != -EAFNOSUPPORT) {
+			*ret_failed = listen->at[0];
 			return r;
-		set_port(&second, &listeners->at[listeners->n - 1]);
+		}
+		if (r == 0)
+			set_port(&second, &listeners->at[listeners->n - 1]);
+		else
+			close_last(listeners);	/* it holds no socket */
 		r = bind_one(listeners, &second, n_workers, backlog);
+		*ret_failed = second;
 		if (r != -EADDRINUSE || !any_port)
 			return r;
 		while (listeners->n > before)
@@ -294,9 +316,28 @@ static int bind_two(struct listeners *listeners, const struct conf_listen *liste
 	return r;
 }
 
-static const char *hint(int error)
+static const char *hint(const struct address *address, int error)
 {
-	return error == -EACCES ? " (ports below 1024 need CAP_NET_BIND_SERVICE, or reactord.socket)" : "";
+	bool is_path = address->at.ss_family == AF_UNIX;
+
+	if (error == -EACCES && !is_path)
+		return " (ports below 1024 need CAP_NET_BIND_SERVICE, or reactord.socket)";
+	if (error == -ENOTSOCK)
+		return " (what is there is no socket, and is not removed)";
+	return error == -EADDRNOTAVAIL ? " (no interface of this host has it)" : "";
+}
+
+/* A file that is not a socket makes bind() say that the address is in use, which it is. */
+static char *why_not(const struct address *failed, int error)
+{
+	char text[ADDRESS_TEXT_MAX];
+	char *why;
+
+	(void) address_text((const struct sockaddr *) &failed->at, failed->length, text);
+	if (asprintf(&why, "cannot listen on %s: %s%s", text,
+		     strerror(error == -ENOTSOCK ? EADDRINUSE : -error), hint(failed, error)) < 0)
+		return NULL;
+	return why;
 }
 
 int listeners_bind(struct listeners *listeners, const struct conf *conf, unsigned n_workers, char **ret_why)
@@ -306,13 +347,14 @@ int listeners_bind(struct listeners *listeners, const struct conf *conf, unsigne
 	*ret_why = NULL;
 	for (size_t i = 0; i < conf->n_listen && r == 0; i++) {
 		const struct conf_listen *listen = &conf->listen[i];
+		struct address failed = listen->at[0];
 
 		if (listen->n == 2)
-			r = bind_two(listeners, listen, n_workers, conf->backlog);
+			r = bind_two(listeners, listen, n_workers, conf->backlog, &failed);
 		else
 			r = bind_one(listeners, &listen->at[0], n_workers, conf->backlog);
-		if (r < 0 && asprintf(ret_why, "cannot listen on %s: %s%s", listen->text, strerror(-r), hint(r)) < 0)
-			*ret_why = NULL;
+		if (r < 0)
+			*ret_why = why_not(&failed, r);
 	}
 	if (r < 0)
 		listeners_close(listeners);
@@ -329,7 +371,7 @@ static void remove_path(const struct listener *listener)
 
 	if (listener->passed || listener->n_fds == 0 || at->sun_family != AF_UNIX)
 		return;
-	if (stat(at->sun_path, &file) == 0 && file.st_dev == listener->device && file.st_ino == listener->inode)
+	if (lstat(at->sun_path, &file) == 0 && file.st_dev == listener->device && file.st_ino == listener->inode)
 		(void) unlink(at->sun_path);
 }
 
