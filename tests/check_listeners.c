@@ -466,6 +466,28 @@ START_TEST(a_living_unix_socket_is_in_use)
 }
 END_TEST
 
+/* connect() says EAGAIN then, which is not what a dead one says. */
+START_TEST(a_living_unix_socket_with_a_full_backlog_is_in_use)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fds[8], n = 0;
+
+	f.conf.backlog = 1;
+	listen_on(f.path);
+	ck_assert_int_eq(listeners_bind(&f.other, &f.conf, 1, &f.why), 0);
+	(void) snprintf(at.sun_path, sizeof at.sun_path, "%s", f.path);
+	do {
+		fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		ck_assert_int_ge(fds[n++], 0);
+	} while (n < 8 && connect(fds[n - 1], (struct sockaddr *) &at, sizeof at) == 0);
+	ck_assert_int_eq(errno, EAGAIN);
+	assert_refused(-EADDRINUSE, text_of("cannot listen on %s: Address already in use", f.path));
+	ck_assert_int_eq(access(f.path, F_OK), 0);
+	while (n > 0)
+		(void) close(fds[--n]);
+}
+END_TEST
+
 START_TEST(a_file_that_is_no_socket_is_never_removed)
 {
 	cleanup(close_fd) int fd = open(f.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -822,6 +844,7 @@ int main(void)
 	tcase_add_test(local, closing_leaves_the_socket_of_who_took_the_path_over);
 	tcase_add_test(local, a_stale_unix_socket_is_replaced);
 	tcase_add_test(local, a_living_unix_socket_is_in_use);
+	tcase_add_test(local, a_living_unix_socket_with_a_full_backlog_is_in_use);
 	tcase_add_test(local, a_file_that_is_no_socket_is_never_removed);
 	tcase_add_test(local, a_symbolic_link_is_never_removed);
 	tcase_add_test(local, a_directory_that_is_not_there_is_named);
