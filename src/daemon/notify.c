@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One datagram for each call, by sd_notify(3), which makes a socket for it each time: these are rare.  What systemd would
+ * throw away is mended here, because it throws it away in silence: a STATUS that is not UTF-8, and a line break in one,
+ * behind which another variable would begin.
+ */
 #include "daemon/notify.h"
 
 #include "daemon/log.h"
@@ -24,16 +29,50 @@ static void send_state(const char *state)
 	log_write(LOG_FAILED, LOG_WARNING, "systemd cannot be told of our state: %s", strerror(-r));
 }
 
-/* STATUS is one line: what comes from a configuration error may hold another. */
+/* The length of the character that begins there, 0 when there is none: cut short, overlong, a surrogate, no UTF-8. */
+static size_t character_length(const unsigned char *at)
+{
+	static const struct { unsigned char mask, lead; uint32_t least; } forms[] = {
+		{ 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 },
+	};
+	uint32_t code;
+
+	for (size_t n = 0; n < sizeof forms / sizeof *forms; n++) {
+		if ((at[0] & forms[n].mask) != forms[n].lead)
+			continue;
+		code = at[0] & (unsigned char) ~forms[n].mask;
+		for (size_t i = 1; i <= n; i++) {
+			if ((at[i] & 0xc0) != 0x80)	/* as is the NUL that ends it all */
+				return 0;
+			code = code << 6 | (at[i] & 0x3f);
+		}
+		return code < forms[n].least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0 : n + 1;
+	}
+	return 0;
+}
+
+/* What comes from a configuration error may hold anything. */
+static void make_printable(char *text)
+{
+	unsigned char *at = (unsigned char *) text;
+	size_t length;
+
+	while (*at) {
+		length = character_length(at);
+		if (length == 0)
+			*at = '?';
+		else if (*at < ' ' || *at == 0x7f)
+			*at = ' ';
+		at += length > 0 ? length : 1;
+	}
+}
+
 static void send_with_status(const char *prefix, const char *status)
 {
 	char state[STATE_MAX];
-	size_t from = strlen(prefix);
 
 	(void) snprintf(state, sizeof state, "%sSTATUS=%s", prefix, status);
-	for (char *c = state + from; *c; c++)
-		if (*c == '\n')
-			*c = ' ';
+	make_printable(state + strlen(prefix));
 	send_state(state);
 }
 
