@@ -514,7 +514,7 @@ START_TEST(what_a_daemon_said_before_it_died_counts)
 }
 END_TEST
 
-/* Its runtime directory is not known here, and /run/reactord names nobody or another. */
+/* Its runtime directory is not known here, and /run/reactord/state names nobody or another. */
 START_TEST(without_the_variable_a_stranger_is_signalled_and_not_waited_for)
 {
 	struct client client;

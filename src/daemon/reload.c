@@ -18,7 +18,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-static const char default_directory[] = "/run/reactord";
+static const char default_directory[] = "/run/reactord/state";
 
 enum { WAIT_MS = 60 * 1000, LOOK_EVERY_MS = 100 };
 

@@ -16,7 +16,7 @@
 int reload_publish(uint64_t generation, uint64_t began_usec, const struct conf_errors *errors);
 uint64_t reload_clock_usec(void);
 
-/* Client: `reactord --reload [PID]`; pid 0: the daemon whose verdict is in the runtime directory (/run/reactord when
+/* Client: `reactord --reload [PID]`; pid 0: the daemon whose verdict is in the runtime directory (/run/reactord/state when
  * $RUNTIME_DIRECTORY is not set).  Prints the errors to stderr.  Returns the exit status: 0 loaded, 1 refused or no
  * verdict within 60 s, or no such daemon. */
 int reload_request(pid_t pid);
