@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "core/clock.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -22,6 +23,9 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+
+/* Where in this file a record was sent from is the same for all of them. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
 enum {
@@ -58,7 +62,7 @@ static struct {
 
 	bool started;			/* main thread's */
 	pthread_t thread;
-	int wake_fd;
+	int wake_fd, ended_fd;		/* eventfds: something to write; the thread has written all */
 	_Atomic bool stop;
 	pthread_mutex_t lock;		/* rings are taken from under it, until they are abandoned */
 	bool abandoned;
@@ -67,7 +71,8 @@ static struct {
 
 	struct flood floods[LOG_KINDS];	/* the thread's */
 	uint64_t lost, lost_told_ms;
-} logger = { .level = LOG_INFO, .wake_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+	bool failing;			/* the last line could not be written */
+} logger = { .level = LOG_INFO, .wake_fd = -1, .ended_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Each was made by systemd-id128 new. */
 static const char *const message_ids[LOG_KINDS] = {
@@ -123,7 +128,7 @@ static const char *stderr_prefix(enum log_kind kind, int priority)
 }
 
 /* To a terminal or a file; or to the journal's stream, which takes the priority in front. */
-static void write_stderr(enum log_kind kind, int priority, const char *text)
+static bool write_stderr(enum log_kind kind, int priority, const char *text)
 {
 	char level[8] = "";
 	const char *prefix = stderr_prefix(kind, priority);
@@ -135,11 +140,11 @@ static void write_stderr(enum log_kind kind, int priority, const char *text)
 	parts[1] = (struct iovec) { (char *) prefix, logger.to_journal ? 0 : strlen(prefix) };
 	parts[2] = (struct iovec) { (char *) text, strlen(text) };
 	parts[3] = (struct iovec) { (char *) "\n", 1 };
-	(void) !writev(STDERR_FILENO, parts, 4);	/* there is no one left to tell */
+	return writev(STDERR_FILENO, parts, 4) >= 0;
 }
 
-/* fields holds what this kind has of its own. */
-static void write_line(enum log_kind kind, int priority, const char *text, struct fields *fields)
+/* fields holds what this kind has of its own.  False: nobody took it. */
+static bool write_line(enum log_kind kind, int priority, const char *text, struct fields *fields)
 {
 	if (logger.to_journal) {
 		add_field(fields, "MESSAGE=%s", text);
@@ -147,9 +152,18 @@ static void write_line(enum log_kind kind, int priority, const char *text, struc
 		add_field(fields, "MESSAGE_ID=%s", message_ids[kind]);
 		add_field(fields, "SYSLOG_IDENTIFIER=reactord");
 		if (sd_journal_sendv(fields->at, fields->n) >= 0)
-			return;
+			return true;
 	}
-	write_stderr(kind, priority, text);
+	return write_stderr(kind, priority, text);
+}
+
+/* As above.  What is lost is told with the next line that can be written (a full disk, a pipe that does not block): only
+ * then is there anyone to tell. */
+static void write_or_count(enum log_kind kind, int priority, const char *text, struct fields *fields)
+{
+	logger.failing = !write_line(kind, priority, text, fields);
+	if (logger.failing)
+		logger.lost++;
 }
 
 static void write_main_line(const struct line *line)
@@ -161,7 +175,7 @@ static void write_main_line(const struct line *line)
 		add_field(&fields, "REACTORD_CONFIG_FILE=%s", line->config_file);
 		add_field(&fields, "REACTORD_CONFIG_LINE=%u", line->config_line);
 	}
-	write_line(line->kind, line->priority, line->text, &fields);
+	write_or_count(line->kind, line->priority, line->text, &fields);
 }
 
 /* --- reports of the workers -------------------------------------------------------------------------------------- */
@@ -185,21 +199,22 @@ static void escape(char *to, size_t capacity, const char *from)
 static void write_request(const struct report *report)
 {
 	char method[4 * sizeof report->method + 8], target[4 * REPORT_TEXT_MAX + 8], text[TEXT_MAX];
+	const char *peer = report->peer[0] ? report->peer : "-";	/* it was gone before it could be asked for */
 	struct fields fields;
 
 	escape(method, sizeof method, report->method[0] ? report->method : "-");
 	escape(target, sizeof target, report->target[0] ? report->target : "-");
-	(void) snprintf(text, sizeof text, "%s \"%s %s\" %u %" PRIu64, report->peer, method, target, report->status,
-			report->bytes);
+	(void) snprintf(text, sizeof text, "%s \"%s %s\" %u %" PRIu64, peer, method, target, report->status,
+		 report->bytes);
 	fields.n = 0;
 	add_field(&fields, "REACTORD_WORKER=%u", report->worker);
 	add_field(&fields, "REACTORD_CONNECTION=%" PRIu64, report->connection);
-	add_field(&fields, "REACTORD_PEER=%s", report->peer);
+	add_field(&fields, "REACTORD_PEER=%s", peer);
 	add_field(&fields, "REACTORD_METHOD=%s", method);
 	add_field(&fields, "REACTORD_TARGET=%s", target);
 	add_field(&fields, "REACTORD_STATUS=%u", report->status);
 	add_field(&fields, "REACTORD_BYTES=%" PRIu64, report->bytes);
-	write_line(LOG_REQUEST, LOG_INFO, text, &fields);
+	write_or_count(LOG_REQUEST, LOG_INFO, text, &fields);
 }
 
 static void write_failure(enum log_kind kind, const char *what, const struct report *report, uint64_t suppressed)
@@ -216,7 +231,7 @@ static void write_failure(enum log_kind kind, const char *what, const struct rep
 	add_field(&fields, "REACTORD_WORKER=%u", report->worker);
 	if (report->error)
 		add_field(&fields, "ERRNO=%d", report->error);
-	write_line(kind, LOG_WARNING, text, &fields);
+	write_or_count(kind, LOG_WARNING, text, &fields);
 }
 
 static void take_failure(enum log_kind kind, const char *what, const struct report *report)
@@ -279,21 +294,26 @@ static bool take_report(size_t ring, struct report *ret)
 	return taken;
 }
 
-static void tell_lost(void)
+/* The last time of all there is no later to wait for. */
+static void tell_lost(bool last)
 {
 	struct fields fields;
 	char text[128];
 	uint64_t now_ms = clock_ms();
 
 	logger.lost += atomic_exchange(&logger.dropped, 0);
-	if (logger.lost == 0 || (logger.lost_told_ms != 0 && now_ms - logger.lost_told_ms < SAY_EVERY_MS))
+	if (logger.lost == 0 || logger.failing)
 		return;
-	(void) snprintf(text, sizeof text, "%" PRIu64 " records were dropped because the log could not be written",
-			logger.lost);
-	fields.n = 0;
-	write_line(LOG_DROPPED, LOG_WARNING, text, &fields);
-	logger.lost = 0;
+	if (!last && logger.lost_told_ms != 0 && now_ms - logger.lost_told_ms < SAY_EVERY_MS)
+		return;
 	logger.lost_told_ms = now_ms;
+	(void) snprintf(text, sizeof text, "%" PRIu64 " record%s lost because the log could not be written",
+			logger.lost, logger.lost == 1 ? " was" : "s were");
+	fields.n = 0;
+	if (LOG_WARNING <= logger.level)
+		logger.failing = !write_line(LOG_DROPPED, LOG_WARNING, text, &fields);
+	if (!logger.failing)
+		logger.lost = 0;
 }
 
 /* Returns whether there was anything. */
@@ -312,7 +332,7 @@ static bool write_all(void)
 			write_report(&report);
 			any = true;
 		}
-	tell_lost();
+	tell_lost(false);
 	return any;
 }
 
@@ -321,9 +341,16 @@ static void set_sleeps(bool sleeps)
 	atomic_store_explicit(&logger.sleeps, sleeps, memory_order_relaxed);
 	pthread_mutex_lock(&logger.lock);
 	for (size_t i = 0; i < logger.n_rings && !logger.abandoned; i++)
-		atomic_store_explicit(&logger.rings[i]->reader_sleeps, sleeps, memory_order_relaxed);
+		atomic_store_explicit(&logger.rings[i]->reader_sleeps, sleeps, memory_order_release);
 	pthread_mutex_unlock(&logger.lock);
 	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void wake_up(int fd)
+{
+	uint64_t one = 1;
+
+	(void) !write(fd, &one, sizeof one);
 }
 
 static void *write_until_stop(void *arg)
@@ -338,13 +365,16 @@ static void *write_until_stop(void *arg)
 		if (write_all())
 			continue;
 		if (stopping)
-			return NULL;
+			break;
 		set_sleeps(true);
 		if (!write_all())	/* the last look: whoever comes now wakes us */
-			(void) poll(&wake, 1, logger.lost > 0 ? SAY_EVERY_MS : -1);
+			(void) poll(&wake, 1, logger.lost > 0 && !logger.failing ? SAY_EVERY_MS : -1);
 		(void) !read(logger.wake_fd, &count, sizeof count);
 		set_sleeps(false);
 	} while (true);
+	tell_lost(true);
+	wake_up(logger.ended_fd);
+	return NULL;
 }
 
 /* --- the main thread --------------------------------------------------------------------------------------------- */
@@ -360,22 +390,30 @@ static bool stderr_is_journal(void)
 	       file.st_dev == device && file.st_ino == inode;
 }
 
+/* Whoever started us may have closed one of the first three.  The next socket would then be it, and a client would be
+ * sent the log. */
+static int fill_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+	} while (fd <= STDERR_FILENO);
+	close_fd(&fd);
+	return 0;
+}
+
 int log_open(void)
 {
 	logger.to_journal = stderr_is_journal();
-	return 0;
+	return fill_standard_descriptors();
 }
 
 void log_set_level(int priority)
 {
 	atomic_store(&logger.level, priority);
-}
-
-static void wake(void)
-{
-	uint64_t one = 1;
-
-	(void) !write(logger.wake_fd, &one, sizeof one);
 }
 
 static void put_line(const struct line *line)
@@ -394,7 +432,14 @@ static void put_line(const struct line *line)
 	atomic_store_explicit(&logger.head, head + 1, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_exchange_explicit(&logger.sleeps, false, memory_order_relaxed))
-		wake();
+		wake_up(logger.wake_fd);
+}
+
+/* length: what vsnprintf(3) would have written. */
+static void mark_cut(struct line *line, int length)
+{
+	if (length >= (int) sizeof line->text)
+		memcpy(line->text + sizeof line->text - 4, "...", 4);
 }
 
 void log_write(enum log_kind kind, int priority, const char *format, ...)
@@ -408,8 +453,7 @@ void log_write(enum log_kind kind, int priority, const char *format, ...)
 	va_start(arguments, format);
 	n = vsnprintf(line.text, sizeof line.text, format, arguments);
 	va_end(arguments);
-	if (n >= (int) sizeof line.text)
-		memcpy(line.text + sizeof line.text - 4, "...", 4);
+	mark_cut(&line, n);
 	put_line(&line);
 }
 
@@ -420,7 +464,7 @@ void log_config_error(int priority, const char *file, unsigned config_line, cons
 	if (priority > atomic_load_explicit(&logger.level, memory_order_relaxed))
 		return;
 	(void) snprintf(line.config_file, sizeof line.config_file, "%s", file);
-	(void) snprintf(line.text, sizeof line.text, "%s", text);
+	mark_cut(&line, snprintf(line.text, sizeof line.text, "%s", text));
 	put_line(&line);
 }
 
@@ -429,9 +473,16 @@ int log_start(struct report_ring **rings, size_t n)
 	sigset_t all, before;
 	int r;
 
+	if (logger.started)
+		return -EBUSY;
 	logger.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (logger.wake_fd < 0)
-		return -errno;
+	logger.ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (logger.wake_fd < 0 || logger.ended_fd < 0) {
+		r = -errno;
+		close_fd(&logger.wake_fd);
+		close_fd(&logger.ended_fd);
+		return r;
+	}
 	logger.rings = rings;
 	logger.n_rings = n;
 	logger.abandoned = false;
@@ -444,6 +495,7 @@ int log_start(struct report_ring **rings, size_t n)
 	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0) {
 		close_fd(&logger.wake_fd);
+		close_fd(&logger.ended_fd);
 		return -r;
 	}
 	(void) pthread_setname_np(logger.thread, "log");
@@ -453,17 +505,17 @@ int log_start(struct report_ring **rings, size_t n)
 
 void log_stop(void)
 {
-	struct timespec until;
+	struct pollfd ended = { .fd = logger.ended_fd, .events = POLLIN };
 
-	if (!logger.started)
+	if (!logger.started || logger.abandoned)
 		return;
 	atomic_store(&logger.stop, true);
-	wake();
-	(void) clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += STOP_MS / 1000;
-	if (pthread_timedjoin_np(logger.thread, NULL, &until) == 0) {
+	wake_up(logger.wake_fd);
+	if (poll(&ended, 1, STOP_MS) == 1) {
+		(void) pthread_join(logger.thread, NULL);
 		logger.started = false;
 		close_fd(&logger.wake_fd);
+		close_fd(&logger.ended_fd);
 		return;
 	}
 	/* It hangs in a write.  It keeps what is static, loses the rings, and goes with the process. */

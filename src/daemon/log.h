@@ -32,8 +32,9 @@ enum log_kind {			/* each has a MESSAGE_ID of its own */
 	LOG_KINDS,
 };
 
-int log_open(void);				/* decides where to; level is LOG_INFO until log_set_level */
-void log_set_level(int priority);		/* less important lines are left out; from the main thread, at any time */
+int log_open(void);				/* first of all; decides where to; level is LOG_INFO until log_set_level */
+void log_set_level(int priority);		/* less important lines are left out, but not requests, which have
+						 * log.access of their own; from the main thread, at any time */
 
 /* Main thread. */
 void log_write(enum log_kind kind, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -43,4 +44,5 @@ void log_config_error(int priority, const char *file, unsigned line, const char 
 /* Starts the thread, which reads these rings as well and sets their wake_fd; the array and the rings are borrowed
  * until log_stop. */
 int log_start(struct report_ring **rings, size_t n);
-void log_stop(void);				/* writes what is left, for a second at the most, and ends the thread */
+void log_stop(void);				/* writes what is left, for a second at the most, and ends the thread; one
+						 * that hangs is left behind, and lines are then no more written */
