@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 
 static const char help[] =
@@ -47,7 +48,7 @@ static int parse_pid(struct options *options, const char *text)
 
 	errno = 0;
 	pid = strtol(text, &end, 10);
-	if (errno != 0 || *end != '\0' || end == text || pid <= 0 || pid > 0x7fffffff)
+	if (errno != 0 || *end != '\0' || *text < '0' || *text > '9' || pid <= 0 || pid > INT_MAX)
 		return usage(text, "this is no process id");
 	options->reload_pid = (pid_t) pid;
 	return 0;
@@ -82,7 +83,7 @@ static int take(struct options *options, int option, const char **overrides, con
 		return 0;
 	case RELOAD:
 		options->task = OPTIONS_RELOAD;
-		return 0;
+		return optarg ? parse_pid(options, optarg) : 0;
 	case STRICT:
 		options->strict = true;
 		return 0;
@@ -97,7 +98,7 @@ int options_parse(struct options *ret, int argc, char **argv)
 	static const struct option known[] = {
 		{ "config", required_argument, NULL, 'c' },	{ "listen", required_argument, NULL, 'l' },
 		{ "set", required_argument, NULL, 'o' },	{ "check", no_argument, NULL, 't' },
-		{ "dump-config", no_argument, NULL, 'T' },	{ "reload", no_argument, NULL, RELOAD },
+		{ "dump-config", no_argument, NULL, 'T' },	{ "reload", optional_argument, NULL, RELOAD },
 		{ "strict", no_argument, NULL, STRICT },	{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },		{ NULL, 0, NULL, 0 },
 	};
@@ -107,13 +108,16 @@ int options_parse(struct options *ret, int argc, char **argv)
 	int r = 0;
 
 	*ret = (struct options) { .source = { .file = SYSCONFDIR "/reactord.conf", .overrides = overrides, .listen = listen } };
-	if (!overrides || !listen)
+	if (!overrides || !listen) {
+		(void) fputs("reactord: out of memory\n", stderr);
 		return -ENOMEM;
+	}
+	optind = 0;	/* glibc: from the beginning, also the second time */
 	while (r == 0 && (option = getopt_long(argc, argv, "c:l:o:tTVh", known, NULL)) != -1)
 		r = take(ret, option, overrides, listen);
 	if (r < 0)
 		return r;
-	if (optind < argc && ret->task == OPTIONS_RELOAD)
+	if (optind < argc && ret->task == OPTIONS_RELOAD && ret->reload_pid == 0)
 		r = parse_pid(ret, argv[optind++]);
 	if (r == 0 && optind < argc)
 		r = usage(argv[optind], "this is no option");

@@ -22,7 +22,7 @@ struct options {
 	pid_t reload_pid;		/* 0: none was given */
 };
 
-/* Returns 0, or -EINVAL after it printed what is wrong to stderr. */
+/* Returns 0, or -EINVAL (or -ENOMEM) after it printed what is wrong to stderr. */
 int options_parse(struct options *ret, int argc, char **argv);
 void options_deinit(struct options *options);
 void options_help(FILE *to);
