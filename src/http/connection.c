@@ -474,6 +474,17 @@ static int wait_for(struct turn *t, uint32_t what)
 	return 0;
 }
 
+/* What runs on although the next turn is ours: the drain, and the time for a head that we looked at to its last byte.
+ * Else pieces that fill a read exactly would begin that time anew. */
+static enum server_timer timer_while_busy(const struct connection *c)
+{
+	if (c->state == CONNECTION_DRAINING)
+		return TIMER_DRAIN;
+	if (c->state == CONNECTION_HEAD && c->in_length > 0 && !(c->flags & CONNECTION_UNSEEN))
+		return TIMER_HEADER;
+	return TIMER_NONE;
+}
+
 /* A connection that owes us bytes is timed; one whose bytes or whose turn wait for us is not. */
 static int settle(struct turn *t)
 {
@@ -491,7 +502,7 @@ static int settle(struct turn *t)
 	if (r < 0)
 		return r;
 	if (c->flags & (CONNECTION_MORE | CONNECTION_UNSEEN) || c->state == CONNECTION_SENDING) {
-		start_timer(t, c->state == CONNECTION_DRAINING ? TIMER_DRAIN : TIMER_NONE, false);
+		start_timer(t, timer_while_busy(c), t->answered);
 		executor_again(t->server->ex, t->id);
 		return 0;
 	}
