@@ -803,6 +803,27 @@ START_TEST(one_family_of_two_is_enough_to_agree)
 }
 END_TEST
 
+/* Which is what the generator's drop-in asks for: then each family is one of its own. */
+START_TEST(inet6_alone_is_not_both_families)
+{
+	cleanup(free_pointer) char *text = NULL;
+	cleanup(close_fd) int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)	/* the host has no IPv6 */
+		return;
+	ck_assert_int_eq(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int) { _i }, sizeof(int)), 0);
+	listen_on_two("[::1]:8000", "127.0.0.1:8000");
+	pretend_passed("[::1]:8000");
+	f.other.at[0].fds = &fd;
+	f.other.at[0].n_fds = 1;
+	text = disagree();
+	if (_i)
+		ck_assert_ptr_nonnull(text);
+	else
+		ck_assert_ptr_null(text);
+}
+END_TEST
+
 START_TEST(an_address_that_was_not_set_disagrees_with_nothing)
 {
 	listen_on("127.0.0.1:8000");
@@ -867,6 +888,7 @@ int main(void)
 	tcase_add_test(agree, only_what_is_missing_is_said_to_be_and_all_that_was_passed);
 	tcase_add_test(agree, what_was_passed_and_is_configured_agrees);
 	tcase_add_test(agree, one_family_of_two_is_enough_to_agree);
+	tcase_add_loop_test(agree, inet6_alone_is_not_both_families, 0, 2);
 	tcase_add_test(agree, an_address_that_was_not_set_disagrees_with_nothing);
 	suite_add_tcase(suite, agree);
 	return run_suite(suite);

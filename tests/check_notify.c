@@ -89,6 +89,22 @@ START_TEST(reloading_comes_with_the_monotonic_clock_in_microseconds)
 }
 END_TEST
 
+START_TEST(an_abstract_socket_is_told_as_well)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	cleanup(close_fd) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	char name[64];
+	int length = snprintf(name, sizeof name, "@check_notify.%ld", (long) getpid());
+
+	memcpy(at.sun_path + 1, name + 1, (size_t) length - 1);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *) &at,
+			      (socklen_t) (offsetof(struct sockaddr_un, sun_path) + (size_t) length)), 0);
+	ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
+	notify_watchdog();
+	ck_assert_int_eq(recv(fd, f.heard, sizeof f.heard, 0), strlen("WATCHDOG=1"));
+}
+END_TEST
+
 START_TEST(stopping_comes_with_a_status)
 {
 	notify_stopping("draining: 3 connections");
@@ -266,6 +282,7 @@ int main(void)
 	tcase_add_checked_fixture(notify, setup, teardown);
 	tcase_add_test(notify, ready_comes_with_a_status);
 	tcase_add_test(notify, reloading_comes_with_the_monotonic_clock_in_microseconds);
+	tcase_add_test(notify, an_abstract_socket_is_told_as_well);
 	tcase_add_test(notify, stopping_comes_with_a_status);
 	tcase_add_test(notify, a_status_comes_alone);
 	tcase_add_test(notify, more_time_is_asked_for_in_microseconds);

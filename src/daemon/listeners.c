@@ -396,21 +396,31 @@ void listeners_close(struct listeners *listeners)
 
 /* --- what systemd passed against what was configured ------------------------------------------------------------- */
 
-static bool is_passed(const struct listeners *listeners, const struct address *wanted)
+static const struct listener *find_passed(const struct listeners *listeners, const struct address *wanted)
 {
 	for (size_t i = 0; i < listeners->n; i++)
 		if (address_equal(wanted, (const struct sockaddr *) &listeners->at[i].at, listeners->at[i].length))
-			return true;
-	return false;
+			return &listeners->at[i];
+	return NULL;
 }
 
-/* [::]:PORT without IPV6_V6ONLY takes what comes to 0.0.0.0 as well: one of the two families is enough. */
+static bool is_inet6_only(const struct listener *listener)
+{
+	int only = 0;
+	socklen_t length = sizeof only;
+
+	return listener->n_fds > 0 && getsockopt(listener->fds[0], IPPROTO_IPV6, IPV6_V6ONLY, &only, &length) == 0 && only;
+}
+
+/* [::]:PORT without IPV6_V6ONLY takes what comes to 0.0.0.0 as well.  0.0.0.0:PORT alone is what systemd binds for a PORT on
+ * a host without IPv6; that the host has none cannot be seen from within the sandbox. */
 static bool value_is_passed(const struct listeners *listeners, const struct conf_listen *listen)
 {
-	for (unsigned i = 0; i < listen->n; i++)
-		if (is_passed(listeners, &listen->at[i]))
-			return true;
-	return false;
+	const struct listener *first = find_passed(listeners, &listen->at[0]);
+
+	if (listen->n == 1)
+		return first != NULL;
+	return find_passed(listeners, &listen->at[1]) || (first && !is_inet6_only(first));
 }
 
 char *listeners_disagree(const struct listeners *listeners, const struct conf *conf)
