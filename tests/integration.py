@@ -700,7 +700,7 @@ def _(mode):
 @protocol("a last answer that is long arrives whole though more was sent behind the request")
 def _(mode):
     with daemon(mode, "response.body_file=" + large_file(1)) as d:
-        for behind in (b"", request() * 100, b"x" * 60000):     # up to 64 KiB are drained
+        for behind in (b"", request() * 100, b"x" * 100000):    # more than is drained
             with Client(d.address, receive_buffer=4096) as c:
                 c.send(request(more=b"Connection: close\r\n") + behind)
                 equal(c.response()[2], large_body(1))
@@ -1053,6 +1053,26 @@ def _(mode):
                     equal((status, fields["connection"], body), (200, "close", b"Hello"))
                     c.assert_end()
             d.wait_exit()
+
+
+@protocol("a client that comes while it stops is refused at once, not kept waiting")
+def _(mode):
+    with daemon(mode, "server.drain_timeout=60s") as d, Client(d.address) as half:
+        half.send(b"GET / HTTP/1.1\r\n")
+        until(lambda: d.count_fds() == d.fds + 1, "accepted")
+        d.signal(signal.SIGTERM)
+        d.wait_said("SIGTERM: stopping")
+
+        def refused():
+            try:
+                Client(d.address).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+        until(refused, "refused")
+        half.send(b"Host: x\r\n\r\n")
+        equal(half.response()[2], b"Hello")
+        d.wait_exit()
 
 
 @protocol("a body that is on its way is sent to its end when it stops")

@@ -407,6 +407,9 @@ static void begin_drain(struct daemon *d, const char *signal_name)
 	d->drain_until_ms = clock_ms() + d->conf->drain_timeout_ms;
 	d->next_status_ms = clock_ms() + STATUS_EVERY_MS;
 	workers_drain(&d->workers);
+	/* Who comes now is told at once that nobody listens; a socket of systemd's stays open, for the next of us. */
+	if (workers_wait(&d->workers, ADOPT_TIMEOUT_MS))
+		listeners_close(&d->listeners);
 }
 
 static void go_on_draining(struct daemon *d)

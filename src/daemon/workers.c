@@ -39,11 +39,15 @@ static int keep_snapshot(struct workers *workers, struct snapshot *snapshot)
 	return 0;
 }
 
-static struct server_listener for_worker(const struct listener *listener, unsigned worker)
+static struct server_listener for_worker(const struct listener *listener, unsigned worker, unsigned n_workers)
 {
-	bool own = listener->n_fds > 1;
+	bool one = listener->n_fds == 1;
 
-	return (struct server_listener) { .fd = listener->fds[own ? worker : 0], .shared = !own };
+	return (struct server_listener) {
+		.fd = listener->fds[one ? 0 : worker],
+		.shared = one && n_workers > 1,
+		.lasting = listener->passed,
+	};
 }
 
 static int start_one(struct workers *workers, unsigned number, const struct conf *conf,
@@ -65,7 +69,7 @@ static int start_one(struct workers *workers, unsigned number, const struct conf
 	if (!own)
 		return -ENOMEM;
 	for (size_t i = 0; i < listeners->n; i++)
-		own[i] = for_worker(&listeners->at[i], number);
+		own[i] = for_worker(&listeners->at[i], number, workers_wanted(conf));
 	r = server_new(&workers->at[number], &options);
 	if (r < 0)
 		return r;

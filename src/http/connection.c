@@ -31,6 +31,7 @@
 
 enum {
 	ACCEPTS_PER_TURN	= 16,
+	ACCEPTS_OF_THE_REST	= 64 * 1024,	/* no backlog is longer */
 	DISCARDS_PER_TURN	= 4,
 	BODY_PER_TURN		= 256 * 1024,	/* of a long body that is sent */
 	DRAIN_MAX		= 64 * 1024,	/* thrown away after the last answer */
@@ -529,11 +530,12 @@ static int settle(struct turn *t)
 }
 
 /* The last answer is out.  Closing a socket with unread input resets the connection, and the client may lose the
- * answer: then our side is shut, and what comes is thrown away for a while. */
+ * answer: then our side is shut, and what comes is thrown away for a while.  That nothing is unread is known only
+ * from having read in this very turn: while output was blocked nobody looked. */
 static int end(struct turn *t)
 {
 	struct connection *c = t->c;
-	bool all_seen = t->in_at == t->in_length && !(c->flags & CONNECTION_MORE);
+	bool all_seen = t->received && t->in_at == t->in_length && !(c->flags & CONNECTION_MORE);
 
 	if (t->ended || all_seen)
 		return -ESHUTDOWN;
@@ -550,7 +552,8 @@ static int end(struct turn *t)
 
 /* --- the turn ---------------------------------------------------------------------------------------------------- */
 
-/* After the end: until the client closes, a bound is reached, or a second has passed. */
+/* After the end: until the client closes, or a second has passed.  Beyond a bound nothing is read any more, but the
+ * client still has that second to take the answer. */
 static int drain(struct turn *t)
 {
 	uint64_t n;
@@ -560,7 +563,9 @@ static int drain(struct turn *t)
 	if (r < 0)
 		return r;
 	t->c->left -= n;
-	return t->ended || t->c->left == 0 ? -ESHUTDOWN : settle(t);
+	if (t->c->left == 0)
+		t->c->flags &= (uint8_t) ~CONNECTION_MORE;
+	return t->ended ? -ESHUTDOWN : settle(t);
 }
 
 /* What this turn answered goes out, and the connection waits, goes on, or ends. */
@@ -746,6 +751,18 @@ static bool accept_can_go_on(struct server *server, int error)
 		server_report(server, &(struct report) { .kind = REPORT_NO_DESCRIPTORS, .error = error });
 		server_pause(server);
 		return false;
+	}
+}
+
+void connection_accept_rest(struct server *server, int listener)
+{
+	for (int i = 0; i < ACCEPTS_OF_THE_REST && !server->paused; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0)
+			open_connection(server, fd);
+		else if (!accept_can_go_on(server, errno))
+			return;
 	}
 }
 

@@ -58,6 +58,9 @@ struct connection {
 /* Callback of a listener's interest; arg is the struct server. */
 void connection_accept(void *arg, interest_id id, uint32_t ready);
 
+/* Accepts what is queued, before a listener of our own is closed: nobody else would. */
+void connection_accept_rest(struct server *server, int listener);
+
 /* Callback of a timer list, one for each enum server_timer. */
 void connection_timed_out(void *arg, interest_id id);
 

@@ -279,6 +279,13 @@ static void for_each_connection(struct server *server, void (*fn)(struct server 
 			fn(server, executor_id(server->ex, slot));
 }
 
+static void accept_the_rest(struct server *server)
+{
+	for (size_t i = 0; i < server->options.n_listeners; i++)
+		if (!server->listeners[i].lasting)
+			connection_accept_rest(server, server->listeners[i].fd);
+}
+
 static void stop_listening(struct server *server)
 {
 	for (size_t i = 0; i < server->options.n_listeners; i++)
@@ -295,6 +302,7 @@ static void on_ask(void *arg)
 		server_report(server, &(struct report) { .kind = REPORT_CONNECTION_FAILED, .error = ENOMEM });
 	if (atomic_load(&server->wish_drain) && !server->draining) {
 		server->draining = true;
+		accept_the_rest(server);
 		stop_listening(server);
 		for_each_connection(server, connection_drain);
 	}

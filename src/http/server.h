@@ -51,7 +51,7 @@ struct held {
 struct server_listener {
 	int fd;				/* borrowed */
 	bool shared;			/* other workers accept from the same socket */
-	bool local;			/* a unix socket: nothing of TCP applies */
+	bool lasting;			/* it outlives us: what is queued when we stop waits for the next */
 	interest_id id;
 };
 
