@@ -1354,10 +1354,13 @@ static void check_answer(struct load *load)
 			  culprit->line, "response.status: %s", why);
 }
 
-int conf_load(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors)
+/* wanted: the one key whose mistakes count; NULL: all do. */
+static int load_conf(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors,
+		     const struct key *wanted)
 {
 	struct load load = { .errors = ret_errors };
 	size_t errors_before = ret_errors->n;
+	bool wrong;
 
 	load.conf = calloc(1, sizeof *load.conf);
 	load.owned = calloc(1, sizeof *load.owned);
@@ -1379,13 +1382,24 @@ int conf_load(struct conf **ret, const struct conf_source *source, struct conf_e
 		check_answer(&load);
 	free(load.value);
 
-	if (load.error || ret_errors->n > errors_before) {
+	wrong = wanted ? load.owned->origins[wanted - keys].wrong : ret_errors->n > errors_before;
+	if (load.error || wrong) {
 		conf_free(load.conf);
 		return load.error ? load.error : -EINVAL;
 	}
 	load.conf->max_connections_at_start = load.conf->limits.max_connections;
 	*ret = load.conf;
 	return 0;
+}
+
+int conf_load(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors)
+{
+	return load_conf(ret, source, ret_errors, NULL);
+}
+
+int conf_load_listen(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors)
+{
+	return load_conf(ret, source, ret_errors, &keys[KEY_LISTEN]);
 }
 
 int conf_defaults(struct conf **ret)

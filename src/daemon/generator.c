@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reactord-generator: a systemd.generator(7) that makes server.listen the address of reactord.socket, so that
- * reactord.conf is the one place for it.  It writes a drop-in when server.listen is set, and nothing when it is not or
- * when the configuration is bad: the unit's own address, or what is listening already, is better than no port.
+ * reactord.conf is the one place for it.  It writes a drop-in when server.listen is set, and nothing when it is not or is
+ * wrong: the unit's own address is better than no port.  Mistakes elsewhere do not matter here: the daemon then answers
+ * 503, and where its clients look for it.
  *
  * It runs as root at boot and at daemon-reload, before there is a journal to write to; so it speaks to the kernel's
  * log, and never fails in a way that could hold up the boot.
@@ -18,10 +19,12 @@
 #include <sys/stat.h>
 #include <netinet/in.h>
 
+static bool tried_by_hand;	/* with a FILE: the kernel's log is not told */
+
 /* To stderr, where a person who tries it sees it, and to the kernel's log, from where the journal has it. */
 static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
 {
-	cleanup(close_fd) int kernel = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	cleanup(close_fd) int kernel = -1;
 	char text[1024];
 	va_list arguments;
 
@@ -29,8 +32,25 @@ static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
 	(void) vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	(void) fprintf(stderr, "reactord-generator: %s\n", text);
+	if (!tried_by_hand)
+		kernel = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	if (kernel >= 0)
 		(void) dprintf(kernel, "<3>reactord-generator: %s\n", text);
+}
+
+/* To systemd a single % begins a specifier. */
+static void write_address(FILE *to, const struct address *address)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	(void) address_text((const struct sockaddr *) &address->at, address->length, text);
+	(void) fputs("ListenStream=", to);
+	for (const char *c = text; *c; c++) {
+		if (*c == '%')
+			(void) fputc('%', to);
+		(void) fputc(*c, to);
+	}
+	(void) fputc('\n', to);
 }
 
 /* A port of the kernel's choice cannot be told to anyone when systemd opens it. */
@@ -65,8 +85,6 @@ static void write_mode(FILE *to, const struct conf *conf)
 
 static void write_drop_in(FILE *to, const struct conf *conf, const char *file)
 {
-	char text[ADDRESS_TEXT_MAX];
-
 	(void) fprintf(to, "# Made by reactord-generator from server.listen in %s\n\n[Socket]\n", file);
 	(void) fputs("ListenStream=\nBindIPv6Only=ipv6-only\n", to);	/* each value is one family, as when we bind it */
 	for (size_t i = 0; i < conf->n_listen; i++) {
@@ -77,9 +95,7 @@ static void write_drop_in(FILE *to, const struct conf *conf, const char *file)
 			continue;
 		}
 		for (unsigned j = 0; j < listen->n; j++)
-			(void) fprintf(to, "ListenStream=%s\n",
-				       address_text((const struct sockaddr *) &listen->at[j].at, listen->at[j].length,
-						    text));
+			write_address(to, &listen->at[j]);
 	}
 	write_mode(to, conf);
 }
@@ -113,6 +129,15 @@ static bool any_usable(const struct conf *conf)
 	return false;
 }
 
+static void say_errors(const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++) {
+		cleanup(free_pointer) char *text = conf_error_text(&errors->at[i]);
+
+		say("%s", text ? text : "out of memory");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct conf_source source = { .file = SYSCONFDIR "/reactord.conf" };
@@ -124,16 +149,15 @@ int main(int argc, char **argv)
 		(void) fprintf(stderr, "Usage: %s DIRECTORY DIRECTORY DIRECTORY [FILE]: see systemd.generator(7)\n", argv[0]);
 		return 1;
 	}
-	if (argc == 5)
+	if (argc == 5) {
 		source.file = argv[4];
-	if (conf_load(&conf, &source, &errors) < 0) {
-		for (size_t i = 0; i < errors.n; i++) {
-			cleanup(free_pointer) char *text = conf_error_text(&errors.at[i]);
-
-			say("%s", text ? text : "out of memory");
-		}
-		say("%s is bad: reactord.socket keeps the address of its unit", source.file);
+		tried_by_hand = true;
+	}
+	if (conf_load_listen(&conf, &source, &errors) < 0) {
+		say_errors(&errors);
+		say("server.listen is bad: reactord.socket keeps the address of its unit");
 	} else if (conf->listen_is_set && any_usable(conf)) {
+		say_errors(&errors);
 		r = make_drop_in(argv[1], conf, source.file);
 		if (r < 0)
 			say("cannot write the drop-in of reactord.socket in %s: %s", argv[1], strerror(-r));
