@@ -1,0 +1,135 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Runs the built reactord-generator on configurations and compares the drop-in that it makes of each.  Whether systemd takes
+# these is tests/system's question.  Prints TAP.  $REACTORD_GENERATOR: the program.
+
+generator=${REACTORD_GENERATOR:-./reactord-generator}
+count=0
+failed=0
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+conf=$work/reactord.conf
+units=$work/units
+drop_in=$units/reactord.socket.d/50-reactord-conf.conf
+
+if [ ! -x "$generator" ]; then
+	echo "Bail out! there is no $generator"
+	exit 1
+fi
+
+# generate: a fresh directory for units, and $conf as it is
+generate() {
+	rm -rf "$units"
+	mkdir "$units"
+	"$generator" "$units" "$units" "$units" "$conf" >"$work/out" 2>"$work/err"
+	status=$?
+}
+
+# claim SENTENCE TRUTH: TRUTH is the exit status of what was found out
+claim() {
+	count=$((count + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "ok $count - $1"
+		return
+	fi
+	failed=$((failed + 1))
+	echo "not ok $count - $1"
+	echo "# exit status $status"
+	for file in "$conf" "$work/out" "$work/err" "$drop_in" "$work/wanted"; do
+		[ -f "$file" ] || continue
+		echo "# $file:"
+		sed 's/^/#	/' "$file"
+	done
+}
+
+# makes SENTENCE CONFIGURATION LINES: exactly these lines in the drop-in behind its comment; \n ends a line
+makes() {
+	printf "$2" >"$conf"
+	printf "\n[Socket]\nListenStream=\nBindIPv6Only=ipv6-only\n$3" >"$work/wanted"
+	generate
+	[ "$status" -eq 0 ] && sed 1d "$drop_in" 2>/dev/null | cmp -s - "$work/wanted"
+	claim "$1" $?
+}
+
+# makes_nothing SENTENCE CONFIGURATION
+makes_nothing() {
+	printf "$2" >"$conf"
+	generate
+	[ "$status" -eq 0 ] && [ -z "$(ls -A "$units")" ]
+	claim "$1" $?
+}
+
+# says SENTENCE PATTERN: what the last run wrote to stderr
+says() {
+	grep -q -e "$2" "$work/err"
+	claim "$1" $?
+}
+
+generate
+[ "$status" -eq 0 ] && [ -z "$(ls -A "$units")" ]
+claim "without a file the unit keeps its address" $?
+
+makes_nothing "without server.listen the unit keeps its address" '[response]\nbody = x\n'
+[ ! -s "$work/err" ]
+claim "and nothing is said" $?
+
+makes "one address replaces the unit's" '[server]\nlisten = 0.0.0.0:80\n' 'ListenStream=0.0.0.0:80\n'
+grep -q -F "$conf" "$drop_in"
+claim "the drop-in names the file that it was made of" $?
+makes "several addresses keep their order" '[server]\nlisten = 127.0.0.1:81\nlisten = [::1]:80\n' \
+	'ListenStream=127.0.0.1:81\nListenStream=[::1]:80\n'
+makes "a port alone is one socket for each family" '[server]\nlisten = :80\n' \
+	'ListenStream=[::]:80\nListenStream=0.0.0.0:80\n'
+makes "an address is written in the shortest way" '[server]\nlisten = [0:0:0:0:0:0:0:1]:8000\n' 'ListenStream=[::1]:8000\n'
+makes "a unix socket is for all users" '[server]\nlisten = /run/x.sock\n' 'ListenStream=/run/x.sock\nSocketMode=0666\n'
+makes "a unix socket has the mode that is set" '[server]\nlisten = /run/x.sock mode=0660\n' \
+	'ListenStream=/run/x.sock\nSocketMode=0660\n'
+makes "two unix sockets have what both modes allow" \
+	'[server]\nlisten = /run/x.sock mode=0660\nlisten = /run/y.sock mode=0606\n' \
+	'ListenStream=/run/x.sock\nListenStream=/run/y.sock\nSocketMode=0600\n'
+says "and it is said that there is one mode only" 'narrowest'
+makes "a path's percent sign is no specifier of systemd's" '[server]\nlisten = /run/100%%t.sock\n' \
+	'ListenStream=/run/100%%%%t.sock\nSocketMode=0666\n'
+mkdir "$conf.d"
+printf '[server]\nlisten = 127.0.0.1:99\n' >"$conf.d/50-mine.conf"
+makes "what is in the .d directory comes last" '[server]\nlisten = :80\n' 'ListenStream=127.0.0.1:99\n'
+rm -r "$conf.d"
+
+makes_nothing "port 0 under systemd is no address" '[server]\nlisten = 127.0.0.1:0\n'
+makes "port 0 is left out" '[server]\nlisten = 127.0.0.1:0\nlisten = 127.0.0.1:80\n' 'ListenStream=127.0.0.1:80\n'
+says "and it is said that it was" '127.0.0.1:0: .*left out'
+
+makes "a mistake elsewhere does not matter to the addresses" '[server]\nlisten = 127.0.0.1:80\n[response]\nstatus = abc\n' \
+	'ListenStream=127.0.0.1:80\n'
+says "and it is said, with file and line" "reactord.conf:4: "
+makes "nor does a page that cannot be read" '[server]\nlisten = 127.0.0.1:80\n[response]\nbody_file = /nonexistent/page\n' \
+	'ListenStream=127.0.0.1:80\n'
+makes_nothing "one wrong address among others, and the unit keeps its own" \
+	'[server]\nlisten = 127.0.0.1:80\nlisten = 127.0.0.1:99999\n'
+says "and it is said why, with file and line" "reactord.conf:3: "
+says "and what follows" 'keeps the address of its unit'
+
+printf '[server]\nlisten = 127.0.0.1:80\n' >"$conf"
+rm -rf "$units"
+"$generator" "$units/none" "$units" "$units" "$conf" >"$work/out" 2>"$work/err"
+status=$?
+[ "$status" -eq 1 ] && grep -q -F "$units/none" "$work/err"
+claim "a directory that is not there is a failure that names it" $?
+
+generate
+generate_again=$(cat "$drop_in")
+"$generator" "$units" "$units" "$units" "$conf" >"$work/out" 2>"$work/err"
+status=$?
+[ "$status" -eq 0 ] && [ "$generate_again" = "$(cat "$drop_in")" ]
+claim "a second run makes the same" $?
+
+"$generator" "$units" >"$work/out" 2>"$work/err"
+status=$?
+[ "$status" -eq 1 ] && grep -q '^Usage: ' "$work/err"
+claim "without three directories it says how it is called" $?
+
+echo "1..$count"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: MIT
+"""
+A host for the tests: Debian's systemd, booted as process 1 of a container, with reactord installed into it.
+
+The root directory is made once, by debootstrap, and kept in a cache outside the tree; each run writes into a layer of
+its own above it, so that no run sees what another left.  The container has a network of its own with nothing but a
+loopback interface; the test program joins that network, so that its own sockets are clients in there.
+
+A mock of systemd was rejected: what is tested here is what systemd does with the units.
+"""
+import ctypes
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+CLONE_NEWNET = 0x40000000
+PACKAGES = "systemd,systemd-sysv,dbus,procps,iproute2,curl,libinih1,man-db"
+ENVIRONMENT = {
+	"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"LANG": "C.UTF-8",
+	"TERM": "dumb",
+	"SYSTEMD_PAGER": "",
+	"SYSTEMD_COLORS": "0",
+	"PAGER": "cat",
+	"MANPAGER": "cat",
+}
+
+
+class Unable(Exception):
+	"""This machine cannot run the tests; the text says why."""
+
+
+def say(text):
+	print("# " + text, flush=True)
+
+
+def eventually(what, condition, seconds=20):
+	"""Asks until the answer is true, and returns it.  The pause only saves work; no answer is right because of it."""
+	end = time.monotonic() + seconds
+	while True:
+		answer = condition()
+		if answer:
+			return answer
+		if time.monotonic() > end:
+			raise AssertionError(f"after {seconds} s still not: {what}")
+		time.sleep(0.02)
+
+
+def run(arguments, **more):
+	"""A command on this machine that must succeed; what it said is shown only when it did not."""
+	done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+			      text=True, errors="replace", check=False, **more)
+	if done.returncode != 0:
+		raise RuntimeError(f"{' '.join(arguments)}: exit status {done.returncode}\n{done.stdout[-4000:]}")
+	return done.stdout
+
+
+# --- the root directory ------------------------------------------------------------------------------------------
+
+def check_tools():
+	if os.geteuid() != 0:
+		raise Unable("it boots a container, for which it must be root")
+	for tool, package in (("systemd-nspawn", "systemd-container"), ("debootstrap", "debootstrap"),
+			      ("nsenter", "util-linux")):
+		if not shutil.which(tool):
+			raise Unable(f"{tool} is missing: install {package}")
+
+
+def release():
+	"""The host's own: the daemon was built with the host's libraries."""
+	said = {}
+	try:
+		with open("/etc/os-release", encoding="utf-8") as lines:
+			for line in lines:
+				key, _, value = line.strip().partition("=")
+				said[key] = value.strip('"')
+	except OSError:
+		pass
+	if said.get("ID") != "debian" or not said.get("VERSION_CODENAME"):
+		raise Unable("the container is of the host's release, and can be made for Debian only")
+	return said["VERSION_CODENAME"]
+
+
+def mirror(suite):
+	"""Where this machine gets its packages from; None leaves it to debootstrap."""
+	directory = "/etc/apt/sources.list.d"
+	files = ["/etc/apt/sources.list"]
+	if os.path.isdir(directory):
+		files += sorted(os.path.join(directory, name) for name in os.listdir(directory))
+	for name in files:
+		if not os.path.isfile(name):
+			continue
+		with open(name, encoding="utf-8", errors="replace") as file:
+			text = file.read()
+		if name.endswith(".sources"):
+			for stanza in re.split(r"\n\s*\n", text):
+				fields = dict(re.findall(r"^(\w[\w-]*):[ \t]*(.*)$", stanza, re.MULTILINE))
+				if "deb" in fields.get("Types", "").split() and suite in fields.get("Suites", "").split() \
+						and "main" in fields.get("Components", "").split():
+					return fields["URIs"].split()[0]
+		else:
+			for line in text.splitlines():
+				found = re.match(r"deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+(.*)", line)
+				if found and found.group(2) == suite and "main" in found.group(3).split():
+					return found.group(1)
+	return None
+
+
+def cached_root():
+	"""Made aside and renamed, so that it is there as a whole or not at all; whoever comes second uses the first's."""
+	suite = release()
+	cache = os.environ.get("REACTORD_TEST_CACHE") or "/var/cache/reactord-tests"
+	# Another list of packages is another root.
+	root = os.path.join(cache, f"{suite}-{platform.machine()}-{hash_text(PACKAGES):08x}")
+	if os.path.isdir(root):
+		return cache, root
+	os.makedirs(cache, exist_ok=True)
+	new = tempfile.mkdtemp(prefix="new-", dir=cache)
+	os.chmod(new, 0o755)
+	say(f"making a root directory of {suite} in {root}, once")
+	command = ["debootstrap", "--variant=minbase", "--include=" + PACKAGES, suite, new]
+	where = mirror(suite)
+	if where:
+		command.append(where)
+	try:
+		run(command)
+		try:
+			os.rename(new, root)
+		except OSError:
+			if not os.path.isdir(root):
+				raise
+	finally:
+		if os.path.isdir(new):
+			shutil.rmtree(new, ignore_errors=True)
+	return cache, root
+
+
+def hash_text(text):
+	value = 0
+	for byte in text.encode():
+		value = (value * 31 + byte) & 0xffffffff
+	return value
+
+
+# --- what is installed -------------------------------------------------------------------------------------------
+
+def usable_build(build):
+	"""Is it configured as a distribution would, without sanitizers, whose libraries the container has not?"""
+	with open(os.path.join(build, "Makefile"), encoding="utf-8") as file:
+		said = dict(re.findall(r"^(\w+) = ?(.*)$", file.read(), re.MULTILINE))
+	return said.get("prefix") == "/usr" and said.get("sysconfdir") == "/etc" and not said.get("SANITIZER_CFLAGS")
+
+
+def make_build(build, scratch):
+	"""A build with --prefix=/usr --sysconfdir=/etc: the one there is, or another of the same sources.
+
+	Not by VPATH: configure refuses that when the sources were configured in place; so it is what a release has."""
+	if usable_build(build):
+		return build
+	say("building for --prefix=/usr --sysconfdir=/etc")
+	source = os.path.join(scratch, "source")
+	run(["make", "-C", build, "distdir", "distdir=" + source], env=outside_make())
+	run(["chmod", "-R", "u+w", source])
+	run(["./configure", "--prefix=/usr", "--sysconfdir=/etc", "--disable-tests"], cwd=source, env=outside_make())
+	run(["make", f"-j{os.cpu_count()}"], cwd=source, env=outside_make())
+	return source
+
+
+def outside_make():
+	"""What the make around us told its own children is not for another."""
+	return {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
+
+
+def listing(root):
+	"""Every file and directory."""
+	found = set()
+	for directory, directories, files in os.walk(root):
+		for name in directories + files:
+			found.add(os.path.relpath(os.path.join(directory, name), root))
+	return found
+
+
+# --- the container -----------------------------------------------------------------------------------------------
+
+class Done:
+	def __init__(self, done):
+		self.status = done.returncode
+		self.out = done.stdout
+		self.err = done.stderr
+
+	def __repr__(self):
+		return f"exit status {self.status}, out {self.out!r}, err {self.err!r}"
+
+
+class Machine:
+	def __init__(self, build):
+		self.scratch = None
+		self.root = None
+		self.mounted = False
+		self.nspawn = None
+		self.leader = None
+		cache, lower = cached_root()
+		self.scratch = tempfile.mkdtemp(prefix="run-", dir=cache)
+		try:
+			self.lay_root(lower)
+			self.build = make_build(build, self.scratch)
+		except BaseException:
+			self.close()
+			raise
+
+	def lay_root(self, lower):
+		upper, work, root = (os.path.join(self.scratch, name) for name in ("upper", "work", "root"))
+		for directory in (upper, work, root):
+			os.mkdir(directory)
+		options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+		mount = subprocess.run(["mount", "-t", "overlay", "reactord-tests", "-o", options, root],
+				       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+		self.mounted = mount.returncode == 0
+		if not self.mounted:	# an overlay above another, or no overlayfs
+			os.rmdir(root)
+			run(["cp", "-a", "--reflink=auto", lower, root])
+		self.root = root
+
+	def make(self, *targets):
+		return run(["make", "-C", self.build, "DESTDIR=" + self.root, *targets], env=outside_make())
+
+	def boot(self):
+		self.nspawn = subprocess.Popen(
+			["systemd-nspawn", "-q", "-D", self.root, "--register=no", "--keep-unit", "-b", "--private-network"],
+			stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+		self.leader = eventually("the container has a first process", self.find_leader)
+		eventually("systemd in the container is up", self.is_up, 60)
+		network = os.open(f"/proc/{self.leader}/ns/net", os.O_RDONLY)
+		if ctypes.CDLL(None, use_errno=True).setns(network, CLONE_NEWNET) != 0:
+			raise OSError(ctypes.get_errno(), "setns")
+		os.close(network)
+
+	def find_leader(self):
+		if self.nspawn.poll() is not None:
+			raise Unable("systemd-nspawn does not run here: " + self.nspawn.stderr.read().decode(errors="replace"))
+		with open(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children", encoding="ascii") as file:
+			children = file.read().split()
+		# Before it has become systemd, it may not have its namespaces yet.
+		for child in children:
+			try:
+				with open(f"/proc/{child}/comm", encoding="ascii") as file:
+					if file.read().strip() == "systemd":
+						return int(child)
+			except OSError:
+				pass
+		return None
+
+	def is_up(self):
+		if self.nspawn.poll() is not None:
+			raise Unable("the container ended while it booted: " + self.nspawn.stderr.read().decode(errors="replace"))
+		return self.command("systemctl", "is-system-running").out.strip() in ("running", "degraded")
+
+	def inside(self, arguments):
+		return ["nsenter", "-t", str(self.leader), "-a", "--", *arguments]
+
+	def start(self, *arguments):
+		"""A command in the container that is not waited for."""
+		return subprocess.Popen(self.inside(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+					stderr=subprocess.PIPE, text=True, errors="replace", env=ENVIRONMENT)
+
+	def command(self, *arguments, seconds=90):
+		"""A command in the container, whatever its exit status."""
+		return Done(subprocess.run(self.inside(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+					   stderr=subprocess.PIPE, text=True, errors="replace", env=ENVIRONMENT,
+					   timeout=seconds, check=False))
+
+	def must(self, *arguments):
+		"""A command in the container that must succeed."""
+		done = self.command(*arguments)
+		assert done.status == 0, f"{' '.join(arguments)}: {done}"
+		return done.out
+
+	def shell(self, text):
+		return self.must("sh", "-ec", text)
+
+	def path(self, path):
+		"""As the container's processes see it: /run is mounted in there."""
+		return f"/proc/{self.leader}/root{path}"
+
+	def write(self, path, text):
+		"""As an editor does: aside, then renamed."""
+		name = self.path(path)
+		os.makedirs(os.path.dirname(name), exist_ok=True)
+		with open(name + ".new", "w", encoding="utf-8") as file:
+			file.write(text)
+		os.chmod(name + ".new", 0o644)
+		os.rename(name + ".new", name)
+
+	def remove(self, path):
+		name = self.path(path)
+		if os.path.isdir(name):
+			shutil.rmtree(name)
+		elif os.path.lexists(name):
+			os.unlink(name)
+
+	def show(self, unit, key):
+		return self.must("systemctl", "show", "--value", "-p", key, unit).strip()
+
+	def cursor(self):
+		"""Where the journal ends now."""
+		return re.search(r"-- cursor: (.*)", self.must("journalctl", "-n", "0", "--show-cursor")).group(1)
+
+	def journal(self, since, *matches):
+		out = self.must("journalctl", "-o", "json", "--all", "--after-cursor=" + since, *matches)
+		return [json.loads(line) for line in out.splitlines()]
+
+	def find_record(self, since, what, **fields):
+		"""The first record of reactord behind a place in the journal that has these fields; it may be on its way."""
+		def look():
+			for record in self.journal(since, "-u", "reactord.service"):
+				if all(str(record.get(key)) == str(value) for key, value in fields.items()):
+					return record
+			return None
+		return eventually(f"the journal has {what}", look)
+
+	def close(self):
+		if self.nspawn and self.nspawn.poll() is None:
+			self.power_off()
+		if self.mounted:
+			# Lazily, if something holds it for a moment longer.
+			if subprocess.run(["umount", self.root], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+				subprocess.run(["umount", "-l", self.root], check=False)
+			self.mounted = False
+		if self.scratch:
+			shutil.rmtree(self.scratch, ignore_errors=True)
+			self.scratch = None
+
+	def power_off(self):
+		"""In order, else by killing its first process, with which the kernel ends all others."""
+		if self.leader:
+			try:
+				self.command("systemctl", "poweroff", seconds=10)
+				self.nspawn.wait(20)
+				return
+			except subprocess.TimeoutExpired:
+				say("the container does not power off: it is killed")
+			try:
+				os.kill(self.leader, signal.SIGKILL)
+				self.nspawn.wait(10)
+				return
+			except (ProcessLookupError, subprocess.TimeoutExpired):
+				pass
+		self.nspawn.kill()
+		self.nspawn.wait()
+
+
+if __name__ == "__main__":
+	sys.exit("this is a part of tests/system/run")
