@@ -383,6 +383,8 @@ static void reload(struct daemon *d)
 			  (unsigned long long) workers_generation(&d->workers));
 	}
 	notify_ready(status);	/* also after a failure: systemd waits for it */
+	if (r < 0 && errors.n == 0)	/* out of memory for the reason: no verdict is better than a wrong one */
+		return;
 	r = reload_publish(workers_generation(&d->workers), began_usec, &errors);
 	if (r < 0)
 		log_write(LOG_FAILED, LOG_WARNING, "cannot write the reload's verdict: %s", strerror(-r));
