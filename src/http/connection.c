@@ -24,8 +24,10 @@
 #include "http/server.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -475,6 +477,14 @@ static int wait_for(struct turn *t, uint32_t what)
 	return 0;
 }
 
+/* Sent by us and not yet taken by the client's side. */
+static uint32_t bytes_in_kernel(int fd)
+{
+	int n;
+
+	return ioctl(fd, SIOCOUTQ, &n) < 0 ? 0 : (uint32_t) n;
+}
+
 /* What runs on although the next turn is ours: the drain, and the time for a head that we looked at to its last byte.
  * Else pieces that fill a read exactly would begin that time anew. */
 static enum server_timer timer_while_busy(const struct connection *c)
@@ -494,6 +504,8 @@ static int settle(struct turn *t)
 	int r;
 
 	if (t->blocked) {
+		if (t->sent || c->timer != TIMER_WRITE)
+			c->in_kernel = bytes_in_kernel(t->fd);
 		start_timer(t, TIMER_WRITE, t->sent);
 		return wait_for(t, POLLER_WRITE);
 	}
@@ -630,12 +642,27 @@ static void on_ready(void *arg, interest_id id, uint32_t ready)
 		connection_close(t.server, id);
 }
 
+/* The kernel has room for more only when a good part of its buffer is free, and it may take a client that reads
+ * steadily longer than the timeout to get there.  That it took something is progress. */
+static bool goes_on_reading(struct turn *t)
+{
+	uint32_t n = bytes_in_kernel(t->fd);
+
+	if (n >= t->c->in_kernel)
+		return false;
+	t->c->in_kernel = n;
+	start_timer(t, TIMER_WRITE, true);
+	return true;
+}
+
 void connection_timed_out(void *arg, interest_id id)
 {
 	struct turn t = turn_of(arg, id);
 	struct connection *c = t.c;
 	bool in_request = c->timer == TIMER_BODY || (c->timer == TIMER_HEADER && c->in_length > 0);
 
+	if (c->timer == TIMER_WRITE && goes_on_reading(&t))
+		return;
 	c->timer = TIMER_NONE;
 	if (!in_request) {
 		connection_close(t.server, id);

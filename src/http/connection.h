@@ -53,6 +53,7 @@ struct connection {
 	uint8_t minor;				/* of the request whose content is being read */
 	uint8_t waits;				/* POLLER_READ or POLLER_WRITE as told to the executor; 0: nothing yet */
 	uint8_t timer;				/* enum server_timer that runs, 0: none */
+	uint32_t in_kernel;			/* sent and not taken by the client when TIMER_WRITE was started */
 };
 
 /* Callback of a listener's interest; arg is the struct server. */

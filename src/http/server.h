@@ -20,7 +20,7 @@ enum server_timer {		/* also the numbers of the executor's timer lists */
 	TIMER_NONE,
 	TIMER_HEADER,		/* from accept, or the first byte of a head, to its end */
 	TIMER_BODY,		/* without any content coming */
-	TIMER_WRITE,		/* without any byte going out */
+	TIMER_WRITE,		/* without the client taking any byte */
 	TIMER_IDLE,		/* between requests */
 	TIMER_DRAIN,		/* of an ended connection */
 	TIMER_PAUSE,		/* not a connection's: listeners wait for descriptors */
