@@ -226,6 +226,7 @@ static int open_listeners(struct daemon *d)
 			return fail_start(why, EX_OSERR);
 		return 0;
 	}
+	listeners_set_backlog(&d->listeners, d->conf->backlog);
 	differ = listeners_disagree(&d->listeners, d->conf);
 	if (differ)
 		log_write(LOG_LISTEN_DIFFERS, LOG_WARNING, "%s", differ);
