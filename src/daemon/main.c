@@ -29,6 +29,7 @@
 enum {
 	ADOPT_TIMEOUT_MS	= 5000,		/* for every worker to take a new configuration */
 	STATUS_EVERY_MS		= 1000,		/* while draining */
+	STOP_MARGIN_MS		= 5000,		/* that systemd waits for us beyond drain_timeout */
 	SPARE_DESCRIPTORS	= 64,		/* for the main thread, the journal and libraries */
 	WORKER_DESCRIPTORS	= 8 + SERVER_REFUSALS_MAX,
 };
@@ -404,6 +405,7 @@ static void begin_drain(struct daemon *d, const char *signal_name)
 	}
 	(void) snprintf(status, sizeof status, "draining: %u connections", workers_connections(&d->workers));
 	notify_stopping(status);
+	notify_extend_timeout(((uint64_t) d->conf->drain_timeout_ms + STOP_MARGIN_MS) * 1000);
 	log_write(LOG_STOPPING, LOG_INFO, "%s: stopping, %u connections, waiting %u ms at the most", signal_name,
 		  workers_connections(&d->workers), d->conf->drain_timeout_ms);
 	d->draining = true;
@@ -515,8 +517,9 @@ static int serve(struct daemon *d)
 		requests = workers_requests(&d->workers);
 		log_write(LOG_STOPPED, LOG_INFO, "stopped after %llu requests", (unsigned long long) requests);
 	}
-	log_stop();
 	workers_stop(&d->workers);
+	log_stop();			/* nobody reports any more */
+	workers_deinit(&d->workers);
 	listeners_close(&d->listeners);
 	close_fd(&d->signal_fd);
 	d->conf = conf_free(d->conf);

@@ -104,10 +104,14 @@ void workers_stop(struct workers *workers)
 {
 	for (unsigned i = 0; i < workers->n; i++)
 		server_stop(workers->at[i]);
-	for (unsigned i = 0; i < workers->n; i++) {
+	for (unsigned i = 0; i < workers->n; i++)
 		(void) server_join(workers->at[i]);
+}
+
+void workers_deinit(struct workers *workers)
+{
+	for (unsigned i = 0; i < workers->n; i++)
 		server_free(workers->at[i]);
-	}
 	for (size_t i = 0; i < workers->n_snapshots; i++)
 		snapshot_free(workers->snapshots[i]);
 	close_fd(&workers->answer_fd);

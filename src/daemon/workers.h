@@ -25,7 +25,8 @@ unsigned workers_wanted(const struct conf *conf);	/* server.workers; auto: CPUs 
 /* Makes and starts one worker for each CPU or as configured.  The snapshot becomes the workers', also on failure. */
 int workers_start(struct workers *workers, const struct conf *conf, const struct listeners *listeners,
 		  struct snapshot *snapshot);
-void workers_stop(struct workers *workers);		/* closes everything, joins and frees; may be called twice */
+void workers_stop(struct workers *workers);		/* closes every connection and ends the threads */
+void workers_deinit(struct workers *workers);		/* after workers_stop; may be called twice */
 
 /* Every worker takes the snapshot; it becomes the workers', also on failure. */
 int workers_take_snapshot(struct workers *workers, struct snapshot *snapshot);
