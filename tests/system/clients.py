@@ -40,6 +40,15 @@ class Connection:
 		self.http.request("GET", target)
 		return self.read()
 
+	def get_slowly(self, seconds):
+		"""In two parts: whoever stops or restarts the daemon finds it in the middle of a request."""
+		self.send(b"GET / HTTP/1.1\r\nHost: local")
+		time.sleep(seconds)
+		self.send(b"host\r\n\r\n")
+		response = http.client.HTTPResponse(self.http.sock, method="GET")
+		response.begin()
+		return Answer(response.status, response.read(), response.headers)
+
 	def read(self):
 		response = self.http.getresponse()
 		return Answer(response.status, response.read(), response.headers)
@@ -71,13 +80,14 @@ def is_refused(host="127.0.0.1", port=PORT):
 
 
 class Load:
-	"""Threads that ask again and again until told to stop.  kept: each on one connection, else on a new one each time.
+	"""Threads that ask again and again until told to stop.  kept: each on one connection, else on a new one each time;
+	slow: seconds that a request takes to arrive.
 
 	What goes wrong is collected, not raised: the check that runs beside says what may."""
 
-	def __init__(self, threads, kept, pause=0):
+	def __init__(self, threads, kept, slow=0):
 		self.kept = kept
-		self.pause = pause
+		self.slow = slow
 		self.stopping = threading.Event()
 		self.counts = [0] * threads
 		self.bodies = [[] for _ in range(threads)]		# as they changed
@@ -91,7 +101,7 @@ class Load:
 		while not self.stopping.is_set():
 			try:
 				connection = connection or Connection()
-				self.took(n, connection.get())
+				self.took(n, connection.get_slowly(self.slow) if self.slow else connection.get())
 			except (OSError, http.client.HTTPException) as error:
 				self.failures.append(error)
 				if connection:
@@ -102,8 +112,6 @@ class Load:
 			if not self.kept:
 				connection.close()
 				connection = None
-			if self.pause:
-				time.sleep(self.pause)
 		if connection:
 			connection.close()
 
