@@ -783,7 +783,7 @@ static bool accept_can_go_on(struct server *server, int error)
 
 void connection_accept_rest(struct server *server, int listener)
 {
-	for (int i = 0; i < ACCEPTS_OF_THE_REST && !server->paused; i++) {
+	for (int i = 0; i < ACCEPTS_OF_THE_REST; i++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)

@@ -59,7 +59,7 @@ struct connection {
 /* Callback of a listener's interest; arg is the struct server. */
 void connection_accept(void *arg, interest_id id, uint32_t ready);
 
-/* Accepts what is queued, before a listener of our own is closed: nobody else would. */
+/* Accepts what is queued, even in a pause, before a listener of our own is closed: nobody else would. */
 void connection_accept_rest(struct server *server, int listener);
 
 /* Callback of a timer list, one for each enum server_timer. */

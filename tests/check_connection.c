@@ -1,0 +1,1848 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections, as their clients see them: over real sockets, in both worker modes, on TCP and on unix sockets.
+ * Linked with -Wl,--wrap=accept4, so that a worker can be out of descriptors.
+ */
+#undef NDEBUG
+#include "http_fixture.h"
+
+#include <sys/ioctl.h>
+
+#define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define HEAD "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define GET_CLOSE "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+enum { LONG_BODY = 5 << 20, SMALL_BUFFER = 4096 };
+
+static const struct slice hello = { "hello\n", 6 };
+static struct site site;
+static char *long_body;			/* LONG_BODY bytes of a pattern */
+
+static _Atomic int accept_error;	/* errno that accept4 fails with; 0: the real one is called */
+static _Atomic unsigned accepts_failed;
+
+int __real_accept4(int fd, struct sockaddr *peer, socklen_t *length, int flags);
+int __wrap_accept4(int fd, struct sockaddr *peer, socklen_t *length, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *peer, socklen_t *length, int flags)
+{
+	int error = atomic_load(&accept_error);
+
+	if (error) {
+		atomic_fetch_add(&accepts_failed, 1);
+		errno = error;
+		return -1;
+	}
+	return __real_accept4(fd, peer, length, flags);
+}
+
+static void setup(void)
+{
+	atomic_store(&accept_error, 0);
+	atomic_store(&accepts_failed, 0);
+	long_body = make_pattern(LONG_BODY, 1);
+}
+
+static void teardown(void)
+{
+	free(long_body);
+	if (site.server)
+		site_close(&site);
+}
+
+/* The usual site: a short answer, and limits that nobody meets. */
+static void open_site(int way)
+{
+	struct http_answer answer = answer_with(hello);
+
+	site_open(&site, way, &generous_limits, &answer);
+}
+
+static struct slice whole_long_body(void)
+{
+	return (struct slice) { long_body, LONG_BODY };
+}
+
+static void open_long_site(int way)
+{
+	struct http_answer answer = answer_with(whole_long_body());
+
+	site_open(&site, way, &generous_limits, &answer);
+}
+
+static void open_limited_site(int way, const struct http_limits *limits)
+{
+	struct http_answer answer = answer_with(hello);
+
+	site_open(&site, way, limits, &answer);
+}
+
+/* Memory behind the records, other than that of the worker's own buffers: spilled pages show here. */
+static size_t bytes_in_use(void)
+{
+	struct stat stat;
+
+	ck_assert_int_eq(fstat(site.server->records.fd, &stat), 0);
+	return (size_t) stat.st_blocks * 512;
+}
+
+/* --- requests and their pieces ----------------------------------------------------------------------------------- */
+
+START_TEST(a_connection_is_kept_for_further_requests)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	for (int i = 0; i < 100; i++) {
+		struct reply reply;
+
+		say(&client, GET);
+		reply = hear_reply(&client, 200, hello);
+		ck_assert(!reply.close && !reply.keep_alive);
+	}
+	ck_assert_uint_eq(atomic_load(&site.server->requests), 100);
+	client_close(&client);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+START_TEST(an_answer_says_the_time_of_now)
+{
+	struct client client;
+	struct reply reply;
+	struct tm tm = { 0 };
+	time_t before = time(NULL);
+	time_t said;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, GET);
+	reply = hear_reply(&client, 200, hello);
+	ck_assert_ptr_nonnull(strptime(field_of(&reply, "\r\nDate: "), "%a, %d %b %Y %H:%M:%S GMT", &tm));
+	said = timegm(&tm);
+	ck_assert_int_ge(said, before - 1);	/* the coarse clock is late by a tick */
+	ck_assert_int_le(said, time(NULL));
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_thousand_requests_in_one_write_are_answered)
+{
+	struct client client;
+	char *requests = malloc(1000 * (sizeof GET - 1));
+
+	open_site(_i);
+	for (size_t i = 0; i < 1000; i++)
+		memcpy(requests + i * (sizeof GET - 1), GET, sizeof GET - 1);
+	client_open(&client, &site);
+	say_bytes(&client, requests, 1000 * (sizeof GET - 1));
+	for (int i = 0; i < 1000; i++)
+		hear_reply(&client, 200, hello);
+	turn_over(&site);
+	ck_assert(is_quiet(&client));
+	client_close(&client);
+	free(requests);
+}
+END_TEST
+
+START_TEST(a_head_may_be_cut_at_any_byte)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	for (size_t at = 1; at < sizeof GET - 1; at++) {
+		say_bytes(&client, GET, at);
+		turn_over(&site);
+		ck_assert(is_quiet(&client));
+		say_bytes(&client, &GET[at], sizeof GET - 1 - at);
+		hear_reply(&client, 200, hello);
+	}
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(two_requests_may_be_cut_at_any_byte)
+{
+	static const char two[] = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\n\r\n"
+				  "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	for (size_t at = 1; at < sizeof two - 1; at++) {
+		say_bytes(&client, two, at);
+		turn_over(&site);
+		say_bytes(&client, two + at, sizeof two - 1 - at);
+		hear_reply(&client, 200, hello);
+		hear_reply_to(&client, true, 200, hello);
+	}
+	client_close(&client);
+}
+END_TEST
+
+/* A request with a header of so many bytes: lines of 128. */
+static char *make_large(size_t header, size_t line, size_t *ret_length)
+{
+	char *bytes = malloc(line + header + 64);
+	char *at = bytes;
+
+	at = stpcpy(at, "GET /");
+	memset(at, 'p', line);
+	at = stpcpy(at + line, " HTTP/1.1\r\n");
+	*ret_length = (size_t) (at - bytes);
+	at = stpcpy(at, "Host: a\r\n");
+	while ((size_t) (at - bytes) - *ret_length + 128 <= header) {
+		at = stpcpy(at, "X: ");
+		memset(at, 'v', 123);
+		at = stpcpy(at + 123, "\r\n");
+	}
+	at = stpcpy(at, "\r\n");
+	*ret_length = (size_t) (at - bytes);
+	return bytes;
+}
+
+static const struct { size_t header, line; } larges[] = {
+	{ 16000, 10 },
+	{ 16384, 10 },
+	{ 20000, 10 },
+	{ 100000, 10 },
+	{ HTTP_HEADER_MAX, 10 },
+	{ 1000, HTTP_REQUEST_LINE_MAX - 20 },
+	{ HTTP_HEADER_MAX, HTTP_REQUEST_LINE_MAX - 20 },
+};
+
+START_TEST(a_head_may_be_larger_than_one_read)
+{
+	for (size_t i = 0; i < sizeof larges / sizeof *larges; i++) {
+		size_t length;
+		char *large = make_large(larges[i].header, larges[i].line, &length);
+		struct client client;
+
+		if (i == 0)
+			open_site(_i);
+		client_open(&client, &site);
+		for (int j = 0; j < 3; j++) {		/* alone, */
+			say_bytes(&client, large, length);
+			hear_reply(&client, 200, hello);
+		}
+		for (int j = 0; j < 3; j++) {		/* behind others and before others */
+			say(&client, GET GET);
+			say_bytes(&client, large, length);
+			say(&client, GET);
+			say_bytes(&client, large, length);
+		}
+		for (int j = 0; j < 3 * 5; j++)
+			hear_reply(&client, 200, hello);
+		client_close(&client);
+		free(large);
+	}
+}
+END_TEST
+
+START_TEST(a_head_beyond_the_limits_is_refused)
+{
+	static const struct { size_t header, line; unsigned status; } cases[] = {
+		{ HTTP_HEADER_MAX + 1024, 10, 431 },
+		{ 1000, HTTP_REQUEST_LINE_MAX, 414 },
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t length;
+		char *large = make_large(cases[i].header, cases[i].line, &length);
+		struct client client;
+
+		if (i == 0)
+			open_site(_i);
+		client_open(&client, &site);
+		say(&client, GET);
+		say_bytes(&client, large, length);
+		hear_reply(&client, 200, hello);
+		hear_error(&client, cases[i].status);
+		hear_end(&client);
+		client_close(&client);
+		free(large);
+	}
+}
+END_TEST
+
+START_TEST(empty_lines_before_a_request_are_skipped)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, "\r\n");
+	turn_over(&site);
+	say(&client, GET "\r\n" GET);
+	hear_reply(&client, 200, hello);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(an_old_client_is_served_and_left)
+{
+	struct client client;
+	struct reply reply;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, "GET / HTTP/1.0\r\n\r\n");
+	reply = hear_reply(&client, 200, hello);
+	ck_assert(reply.close && reply.minor == 1);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(an_old_client_that_asks_for_it_is_kept)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	for (int i = 0; i < 3; i++) {
+		say(&client, "POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nab");
+		ck_assert(hear_reply(&client, 200, hello).keep_alive);
+	}
+	say(&client, GET);
+	ck_assert(!hear_reply(&client, 200, hello).keep_alive);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(who_asks_for_a_close_gets_one_answer_and_a_clean_end)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, GET GET_CLOSE GET GET GET);
+	ck_assert(!hear_reply(&client, 200, hello).close);
+	ck_assert(hear_reply(&client, 200, hello).close);
+	hear_end(&client);
+	client_close(&client);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+START_TEST(the_last_request_that_is_allowed_says_that_it_is)
+{
+	struct http_limits limits = generous_limits;
+	struct client client;
+
+	limits.max_requests = 3;
+	open_limited_site(_i, &limits);
+	client_open(&client, &site);
+	say(&client, GET GET GET GET GET);
+	ck_assert(!hear_reply(&client, 200, hello).close);
+	ck_assert(!hear_reply(&client, 200, hello).close);
+	ck_assert(hear_reply(&client, 200, hello).close);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(an_answer_to_head_has_no_content_even_if_it_is_an_error)
+{
+	struct client client;
+	struct reply reply;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, HEAD "HEAD / HTTP/1.1\r\n\r\n");
+	hear_reply_to(&client, true, 200, hello);
+	hear_head(&client, &reply);
+	ck_assert_uint_eq(reply.status, 400);
+	ck_assert_uint_gt(reply.length, 0);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(methods_of_their_own_are_answered_and_the_connection_kept)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\nTRACE / HTTP/1.1\r\nHost: a\r\n\r\n" GET);
+	hear_reply(&client, 200, SLICE(""));
+	hear_reply(&client, 405, SLICE("405 Method Not Allowed\n"));
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(an_answer_without_content_has_no_length)
+{
+	struct http_answer answer = { .status = 204, .content_type = SLICE("text/html") };
+	struct client client;
+
+	site_open(&site, _i, &generous_limits, &answer);
+	client_open(&client, &site);
+	say(&client, GET GET);
+	for (int i = 0; i < 2; i++) {
+		struct reply reply;
+
+		hear_head(&client, &reply);
+		ck_assert_uint_eq(reply.status, 204);
+		ck_assert(!reply.has_length);
+	}
+	client_close(&client);
+}
+END_TEST
+
+/* --- content ----------------------------------------------------------------------------------------------------- */
+
+static const size_t lengths[] = {
+	0, 1, 16383, 16384, 16385, 2 * 16384, 262143, 262144, 262145, 1 << 20, 4 * 262144 + 1,
+};
+enum { N_LENGTHS = sizeof lengths / sizeof *lengths };
+
+static void say_put(struct client *client, size_t length)
+{
+	char head[128];
+
+	(void) snprintf(head, sizeof head, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", length);
+	say(client, head);
+}
+
+START_TEST(content_of_any_length_ends_where_the_next_request_begins)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	for (int i = 0; i < N_LENGTHS; i++) {
+		size_t n = lengths[i];
+		char *bytes = malloc(n + 256);
+		size_t head;
+
+		/* In one write, with requests before and behind it. */
+		head = (size_t) snprintf(bytes, 128, GET "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", n);
+		memset(bytes + head, 'G', n);
+		memcpy(bytes + head + n, GET, sizeof GET - 1);
+		say_bytes(&client, bytes, head + n + sizeof GET - 1);
+		for (int j = 0; j < 3; j++)
+			hear_reply(&client, 200, hello);
+
+		/* The head, the content and the next request each in a write of its own. */
+		say_put(&client, n);
+		turn_over(&site);
+		say_bytes(&client, bytes + head, n);
+		hear_reply(&client, 200, hello);
+		say(&client, GET);
+		hear_reply(&client, 200, hello);
+
+		/* The next request in the write of the content. */
+		say_put(&client, n);
+		turn_over(&site);
+		say_bytes(&client, bytes + head, n + sizeof GET - 1);
+		hear_reply(&client, 200, hello);
+		hear_reply(&client, 200, hello);
+		free(bytes);
+	}
+	client_close(&client);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+START_TEST(chunks_of_any_length_end_where_the_next_request_begins)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	for (int i = 1; i < N_LENGTHS; i++) {
+		size_t n = lengths[i];
+		char *bytes = malloc(3 * n + 512);
+		char *at = stpcpy(bytes, GET "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+
+		for (int j = 0; j < 3; j++) {
+			at += sprintf(at, "%zx;a=b\r\n", n);
+			memset(at, '0', n);
+			at = stpcpy(at + n, "\r\n");
+		}
+		at = stpcpy(at, "0\r\nX: y\r\n\r\n" GET);
+		say_bytes(&client, bytes, (size_t) (at - bytes));
+		for (int j = 0; j < 3; j++)
+			hear_reply(&client, 200, hello);
+		free(bytes);
+	}
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(chunks_of_one_byte_are_read)
+{
+	static const char chunk[] = "1\r\nx\r\n";
+	enum { CHUNKS = 50000 };
+	char *bytes = malloc(CHUNKS * (sizeof chunk - 1));
+	struct client client;
+
+	open_site(_i);
+	for (size_t i = 0; i < CHUNKS; i++)
+		memcpy(bytes + i * (sizeof chunk - 1), chunk, sizeof chunk - 1);
+	client_open(&client, &site);
+	for (int i = 0; i < 2; i++) {
+		say(&client, "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+		say_bytes(&client, bytes, CHUNKS * (sizeof chunk - 1));
+		say(&client, "0\r\n\r\n");
+	}
+	hear_reply(&client, 200, hello);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+	free(bytes);
+}
+END_TEST
+
+START_TEST(too_much_content_is_refused)
+{
+	struct http_limits limits = generous_limits;
+	struct client client;
+
+	limits.max_body = 10;
+	open_limited_site(_i, &limits);
+	client_open(&client, &site);
+	say(&client, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789"
+		     "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n01234567890" GET);
+	hear_reply(&client, 200, hello);
+	hear_error(&client, 413);
+	hear_end(&client);
+	client_close(&client);
+
+	client_open(&client, &site);
+	say(&client, "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+		     "5\r\n01234\r\n5\r\n01234\r\n1\r\n0\r\n0\r\n\r\n" GET);
+	hear_error(&client, 413);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(malformed_chunks_are_refused_and_nothing_behind_them_is_served)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n" GET);
+	hear_error(&client, 400);
+	hear_end(&client);
+	client_close(&client);
+	ck_assert_uint_eq(atomic_load(&site.server->requests), 1);
+}
+END_TEST
+
+/* --- Expect: 100-continue ---------------------------------------------------------------------------------------- */
+
+#define PUT_EXPECT "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+START_TEST(who_waits_for_it_is_told_to_continue)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	for (int i = 0; i < 3; i++) {
+		say(&client, PUT_EXPECT);
+		hear(&client, CONTINUE);
+		say(&client, "01234");
+		hear_reply(&client, 200, hello);
+	}
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(who_has_not_waited_is_not_told_to_continue)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, PUT_EXPECT "01234" GET);
+	hear_reply(&client, 200, hello);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(continue_comes_behind_the_answers_before_it)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, GET GET PUT_EXPECT);
+	hear_reply(&client, 200, hello);
+	hear_reply(&client, 200, hello);
+	hear(&client, CONTINUE);
+	say(&client, "01234" GET);
+	hear_reply(&client, 200, hello);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(continue_comes_behind_a_long_answer_that_waits)
+{
+	struct client client;
+
+	open_long_site(_i);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say(&client, GET PUT_EXPECT);
+	turn_over(&site);
+	hear_reply(&client, 200, whole_long_body());
+	hear(&client, CONTINUE);
+	say(&client, "01234");
+	hear_reply(&client, 200, whole_long_body());
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(who_is_refused_is_not_told_to_continue)
+{
+	struct http_answer answer = { .status = 503, .body = SLICE("back at ten\n") };
+	struct client client;
+
+	site_open(&site, _i, &generous_limits, &answer);
+	client_open(&client, &site);
+	say(&client, PUT_EXPECT);
+	ck_assert(hear_reply(&client, 503, answer.body).close);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(too_much_content_is_refused_before_it_is_sent)
+{
+	struct http_limits limits = generous_limits;
+	struct client client;
+
+	limits.max_body = 4;
+	open_limited_site(_i, &limits);
+	client_open(&client, &site);
+	say(&client, PUT_EXPECT);
+	hear_error(&client, 413);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(an_expectation_in_chunks_is_met_too)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
+	hear(&client, CONTINUE);
+	say(&client, "1\r\nx\r\n0\r\n\r\n" GET);
+	hear_reply(&client, 200, hello);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+/* --- long answers and clients that do not read ------------------------------------------------------------------- */
+
+START_TEST(long_answers_are_whole_and_in_order)
+{
+	struct client client;
+
+	open_long_site(_i);
+	client_open(&client, &site);
+	say(&client, GET HEAD GET HEAD GET);
+	hear_reply(&client, 200, whole_long_body());
+	hear_reply_to(&client, true, 200, whole_long_body());
+	hear_reply(&client, 200, whole_long_body());
+	hear_reply_to(&client, true, 200, whole_long_body());
+	hear_reply(&client, 200, whole_long_body());
+	client_close(&client);
+}
+END_TEST
+
+/* A body is copied with its head up to SERVER_SHORT_BODY and sent from the image beyond. */
+START_TEST(answers_around_every_edge_are_whole)
+{
+	static const uint32_t edges[] = { 0, 1, SERVER_SHORT_BODY - 1, SERVER_SHORT_BODY, SERVER_SHORT_BODY + 1,
+					  65536, 262143, 262144, 262145, 2 * 262144 };
+
+	for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) {
+		struct slice body = { long_body, edges[i] };
+		struct http_answer answer = answer_with(body);
+		struct client client;
+
+		site_open(&site, _i, &generous_limits, &answer);
+		client_open(&client, &site);
+		for (int j = 0; j < 20; j++)
+			say(&client, GET HEAD);
+		for (int j = 0; j < 20; j++) {
+			hear_reply(&client, 200, body);
+			hear_reply_to(&client, true, 200, body);
+		}
+		say(&client, GET_CLOSE GET);
+		ck_assert(hear_reply(&client, 200, body).close);
+		hear_end(&client);
+		client_close(&client);
+		site_close(&site);
+	}
+}
+END_TEST
+
+START_TEST(a_slow_reader_gets_every_byte)
+{
+	struct slice body = { long_body, 1 << 20 };
+	struct http_answer answer = answer_with(body);
+	struct client client;
+	struct reply reply;
+
+	site_open(&site, _i, &generous_limits, &answer);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say(&client, GET GET_CLOSE);
+	for (int i = 0; i < 2; i++) {
+		hear_head(&client, &reply);
+		for (size_t at = 0; at < body.length; at += 4096) {
+			hear_bytes(&client, body.at + at, 4096);
+			if (at % 65536 == 0)
+				turn_over(&site);
+		}
+	}
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+/* The client asks and does not read: at some point the server must read no more.  How much it took is what the
+ * kernel holds for both plus at most one read.  Requests are large, so that not too many are answered. */
+START_TEST(a_server_whose_answers_wait_reads_no_more)
+{
+	enum { MOST = 256 << 20, REQUESTS = 100 };
+	struct slice body = { long_body, 10000 };
+	struct http_answer answer = answer_with(body);
+	struct client client;
+	size_t length;
+	char *one = make_large(8000, 10, &length);
+	char *requests = malloc(REQUESTS * length);
+	size_t said = 0;
+
+	for (size_t i = 0; i < REQUESTS; i++)
+		memcpy(requests + i * length, one, length);
+	site_open(&site, _i, &generous_limits, &answer);
+	client_open(&client, &site);
+	while (said < MOST) {
+		struct pollfd waits = { .fd = client.fd, .events = POLLOUT };
+		size_t at = said % (REQUESTS * length);
+		ssize_t n = send(client.fd, requests + at, REQUESTS * length - at, MSG_NOSIGNAL);
+
+		if (n > 0) {
+			said += (size_t) n;
+			continue;
+		}
+		ck_assert_int_eq(errno, EAGAIN);
+		turn_over(&site);
+		if (poll(&waits, 1, 200) == 0)	/* only how long we try; less said is nothing wrong */
+			break;
+	}
+	ck_assert_uint_lt(said, MOST);
+	ck_assert_uint_gt(said / length, 10);
+
+	/* All of it is answered, in the end the request that was cut off. */
+	client_end(&client);
+	for (size_t i = 0; i < said / length; i++)
+		hear_reply(&client, 200, body);
+	if (said % length > 0)
+		hear_error(&client, 400);
+	hear_end(&client);
+	client_close(&client);
+	free(requests);
+	free(one);
+}
+END_TEST
+
+/* --- how connections end ----------------------------------------------------------------------------------------- */
+
+START_TEST(after_a_half_close_every_request_is_answered)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	for (int i = 0; i < 200; i++)
+		say(&client, GET);
+	client_end(&client);
+	for (int i = 0; i < 200; i++)
+		hear_reply(&client, 200, hello);
+	hear_end(&client);
+	client_close(&client);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+START_TEST(after_a_half_close_long_answers_are_whole)
+{
+	struct client client;
+
+	open_long_site(_i);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say(&client, GET GET GET);
+	client_end(&client);
+	turn_over(&site);
+	for (int i = 0; i < 3; i++)
+		hear_reply(&client, 200, whole_long_body());
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+static const char *const halves[] = {
+	"G",
+	"GET / HTTP/1.1\r\nHost: a\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\n\r",
+	"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n",
+	"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab",
+	"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+	"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
+	"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+};
+
+START_TEST(half_a_request_is_answered_400)
+{
+	open_site(_i);
+	for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+		for (int later = 0; later < 2; later++) {
+			struct client client;
+
+			client_open(&client, &site);
+			say(&client, GET);
+			say(&client, halves[i]);
+			if (later)
+				turn_over(&site);
+			client_end(&client);
+			hear_reply(&client, 200, hello);
+			hear_error(&client, 400);
+			hear_end(&client);
+			client_close(&client);
+		}
+	}
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+START_TEST(a_client_that_says_nothing_and_ends_is_left)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	client_end(&client);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+/* The kernel would answer unread bytes with a reset, and that would take the answer from the client. */
+START_TEST(an_answer_is_not_lost_when_more_comes_than_was_wanted)
+{
+	static const char *const lasts[] = { "BAD\r\n\r\n", GET_CLOSE, "GET / HTTP/1.0\r\n\r\n" };
+
+	open_site(_i);
+	for (size_t i = 0; i < sizeof lasts / sizeof *lasts; i++) {
+		char piece[1024];
+		struct client client;
+		struct reply reply;
+
+		memset(piece, 'x', sizeof piece);
+		memcpy(piece, lasts[i], strlen(lasts[i]));
+		client_open(&client, &site);
+		say_bytes(&client, piece, sizeof piece);
+		for (int j = 0; j < 50; j++) {
+			say_bytes(&client, piece, sizeof piece);
+			if (j % 10 == 0)
+				turn_over(&site);
+		}
+		hear_head(&client, &reply);
+		ck_assert(reply.close);
+		hear_bytes(&client, i == 0 ? "400 Bad Request\n" : hello.at, reply.length);
+		hear_end(&client);
+		client_close(&client);
+	}
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+/* While the answer waited for the client nothing was read; the bytes that came meanwhile were told by no event that
+ * anybody awaited. */
+START_TEST(a_long_last_answer_is_not_lost_when_more_comes_while_it_waits)
+{
+	struct client client;
+
+	open_long_site(_i);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say(&client, GET_CLOSE);
+	client_wait(&client, POLLIN);
+	for (int i = 0; i < 100; i++)
+		turn_over(&site);
+	say(&client, GET);
+	ck_assert(hear_reply(&client, 200, whole_long_body()).close);
+	hear_end(&client);
+	client_close(&client);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_stop_talking_is_left)
+{
+	struct client client;
+	char piece[4096];
+
+	memset(piece, 'x', sizeof piece);
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, "BAD\r\n\r\n");
+	for (;;) {
+		ssize_t n = send(client.fd, piece, sizeof piece, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EAGAIN)
+			break;		/* reset: that is how such a one learns it */
+		if (n < 0)
+			client_wait(&client, POLLOUT);
+	}
+	wait_for_standing(&site, 0);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_client_may_reset_at_any_moment)
+{
+	static const char *const befores[] = {
+		"", "G", GET, GET GET "GET /", GET_CLOSE, "BAD\r\n\r\n", PUT_EXPECT, PUT_EXPECT "ab",
+		"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab",
+		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
+	};
+
+	open_long_site(_i);
+	for (int round = 0; round < 10; round++) {
+		for (size_t i = 0; i < sizeof befores / sizeof *befores; i++) {
+			struct client client;
+
+			client_open(&client, &site);
+			say(&client, befores[i]);
+			if (round % 3 == 1)
+				turn_over(&site);
+			if (round % 3 == 2 && strncmp(befores[i], GET, 20) == 0)
+				client_wait(&client, POLLIN);
+			client_reset(&client);
+		}
+	}
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+/* --- timeouts ---------------------------------------------------------------------------------------------------- */
+
+static void open_impatient_site(int way, uint32_t header_ms, uint32_t body_ms, uint32_t write_ms, uint32_t idle_ms)
+{
+	struct http_limits limits = generous_limits;
+	struct http_answer answer = answer_with(hello);
+
+	if (write_ms)
+		answer.body = whole_long_body();
+	limits.header_timeout_ms = header_ms ? header_ms : PATIENCE_MS;
+	limits.body_timeout_ms = body_ms ? body_ms : PATIENCE_MS;
+	limits.write_timeout_ms = write_ms ? write_ms : PATIENCE_MS;
+	limits.idle_timeout_ms = idle_ms ? idle_ms : PATIENCE_MS;
+	site_open(&site, way, &limits, &answer);
+}
+
+START_TEST(a_silent_client_is_left)
+{
+	struct client client;
+
+	open_impatient_site(_i, 50, 0, 0, 0);
+	client_open(&client, &site);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(half_a_head_is_answered_408)
+{
+	struct client client;
+
+	open_impatient_site(_i, 50, 0, 0, 0);
+	client_open(&client, &site);
+	say(&client, "GET / HTTP/1.1\r\nHost: ");
+	hear_error(&client, 408);
+	hear_end(&client);
+	client_close(&client);
+
+	client_open(&client, &site);
+	say(&client, GET "G");
+	hear_reply(&client, 200, hello);
+	hear_error(&client, 408);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(half_a_content_is_answered_408)
+{
+	open_impatient_site(_i, 0, 50, 0, 0);
+	for (size_t i = 3; i < sizeof halves / sizeof *halves; i++) {
+		struct client client;
+
+		client_open(&client, &site);
+		say(&client, halves[i]);
+		hear_error(&client, 408);
+		hear_end(&client);
+		client_close(&client);
+	}
+}
+END_TEST
+
+START_TEST(an_idle_client_is_left)
+{
+	struct client client;
+
+	open_impatient_site(_i, 0, 0, 0, 50);
+	client_open(&client, &site);
+	say(&client, GET);
+	hear_reply(&client, 200, hello);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(who_does_not_read_is_left)
+{
+	struct client client;
+	struct reply reply;
+	ssize_t n;
+
+	open_impatient_site(_i, 0, 0, 100, 0);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say(&client, GET GET GET);
+	client_wait(&client, POLLIN);
+	wait_for_standing(&site, 0);
+	hear_head(&client, &reply);
+	do {		/* less than all of it */
+		client.start = client.end;
+		n = receive_more(&client);
+	} while (n > 0);
+	client_close(&client);
+}
+END_TEST
+
+/* If it did, the whole of the drip, which takes far longer, would be listened to. */
+START_TEST(a_drip_does_not_extend_the_time_for_a_head)
+{
+	struct client client;
+	int i;
+
+	open_impatient_site(_i, 300, 0, 0, 0);
+	client_open(&client, &site);
+	say(&client, "GET / HTTP/1.1\r\nX: ");
+	for (i = 0; i < 2000; i++) {
+		struct pollfd waits = { .fd = client.fd, .events = POLLIN };
+
+		if (poll(&waits, 1, 20) > 0)
+			break;
+		say(&client, "x");
+	}
+	ck_assert_int_lt(i, 2000);
+	hear_error(&client, 408);
+	client_close(&client);
+}
+END_TEST
+
+/* The same in pieces that fill a read exactly, behind which there may be more. */
+START_TEST(a_drip_of_large_pieces_does_not_extend_the_time_for_a_head)
+{
+	char piece[RECORDS_READ_MAX];
+	struct client client;
+	int i;
+
+	open_impatient_site(_i, 500, 0, 0, 0);
+	for (size_t at = 0; at < sizeof piece; at += 128) {
+		memset(piece + at, 'x', 128);
+		memcpy(piece + at, "\r\nX: ", 5);
+	}
+	client_open(&client, &site);
+	say(&client, "GET / HTTP/1.1");
+	for (i = 0; i < 15; i++) {
+		struct pollfd waits = { .fd = client.fd, .events = POLLIN };
+
+		if (poll(&waits, 1, 300) > 0)
+			break;
+		say_bytes(&client, piece, sizeof piece);
+	}
+	ck_assert_int_lt(i, 15);
+	hear_error(&client, 408);
+	client_close(&client);
+}
+END_TEST
+
+/* Each piece is within the time, all of them together are not. */
+START_TEST(content_that_goes_on_coming_is_waited_for)
+{
+	struct client client;
+
+	open_impatient_site(_i, 0, 400, 0, 0);
+	client_open(&client, &site);
+	say_put(&client, 40);
+	for (int i = 0; i < 40; i++) {
+		struct pollfd waits = { .fd = client.fd, .events = POLLIN };
+
+		ck_assert_int_eq(poll(&waits, 1, 20), 0);
+		say(&client, "x");
+	}
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+/* A client that reads steadily makes progress, though the kernel, whose buffer is large, does not ask us for more for
+ * a long time. */
+START_TEST(who_reads_slowly_is_waited_for)
+{
+	struct client client;
+	struct reply reply;
+	size_t at = 0;
+
+	open_impatient_site(_i, 0, 0, 400, 0);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say(&client, GET_CLOSE);
+	hear_head(&client, &reply);
+	for (int i = 0; i < 150; i++) {
+		struct pollfd waits = { .fd = client.fd };
+
+		hear_bytes(&client, long_body + at, 4096);
+		at += 4096;
+		(void) poll(&waits, 1, 10);
+	}
+	hear_bytes(&client, long_body + at, LONG_BODY - at);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+/* --- draining ---------------------------------------------------------------------------------------------------- */
+
+START_TEST(draining_closes_who_is_idle_and_accepts_nobody)
+{
+	struct client idle, silent, late;
+
+	open_site(_i);
+	client_open(&idle, &site);
+	client_open(&silent, &site);
+	say(&idle, GET);
+	hear_reply(&idle, 200, hello);
+	wait_for_standing(&site, 2);
+	site_drain(&site);
+	hear_end(&idle);
+	hear_end(&silent);
+	wait_for_standing(&site, 0);
+	client_open(&late, &site);	/* the kernel takes it, for who comes after us */
+	say(&late, GET);
+	turn_over(&site);
+	ck_assert(is_quiet(&late));
+	client_close(&late);
+	client_close(&idle);
+	client_close(&silent);
+}
+END_TEST
+
+START_TEST(draining_answers_a_request_that_was_begun)
+{
+	struct client head, content;
+
+	open_site(_i);
+	client_open(&head, &site);
+	client_open(&content, &site);
+	say(&head, "GET / HTTP/1.1\r\n");
+	say_put(&content, 5);
+	wait_for_standing(&site, 2);
+	turn_over(&site);
+	site_drain(&site);
+	say(&head, "Host: a\r\n\r\n" GET);
+	say(&content, "01234" GET);
+	ck_assert(hear_reply(&head, 200, hello).close);
+	ck_assert(hear_reply(&content, 200, hello).close);
+	hear_end(&head);
+	hear_end(&content);
+	client_close(&head);
+	client_close(&content);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+/* Nobody comes after us who would accept what is queued at a listener that ends with us.  The worker is kept from
+ * accepting until draining is asked for. */
+START_TEST(draining_answers_who_is_queued_at_a_listener_that_ends)
+{
+	struct client queued[40];
+
+	open_site(_i);
+	site.server->listeners[0].lasting = false;
+	atomic_store(&accept_error, EMFILE);
+	for (int i = 0; i < 40; i++) {
+		client_open(&queued[i], &site);
+		say(&queued[i], GET);
+	}
+	WAIT_UNTIL(&site, atomic_load(&accepts_failed) > 0);
+	atomic_store(&accept_error, 0);
+	site_drain(&site);
+	for (int i = 0; i < 40; i++) {
+		hear_reply(&queued[i], 200, hello);
+		hear_end(&queued[i]);
+		client_close(&queued[i]);
+	}
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+/* The connection stands when the request is sent, and the request is there when draining is asked for. */
+START_TEST(draining_answers_a_request_that_had_arrived)
+{
+	for (int i = 0; i < 50; i++) {
+		struct client client;
+
+		open_site(_i);
+		client_open(&client, &site);
+		wait_for_standing(&site, 1);
+		say(&client, GET);
+		server_drain(site.server);
+		hear_reply(&client, 200, hello);
+		hear_end(&client);
+		client_close(&client);
+		site_close(&site);
+	}
+}
+END_TEST
+
+START_TEST(draining_lets_a_long_answer_be_finished)
+{
+	struct client client;
+
+	open_long_site(_i);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say(&client, GET GET);
+	client_wait(&client, POLLIN);
+	site_drain(&site);
+	ck_assert(!hear_reply(&client, 200, whole_long_body()).close);
+	ck_assert(hear_reply(&client, 200, whole_long_body()).close);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+/* The request came while the answer before it waited, when nothing was read. */
+START_TEST(draining_does_not_reset_a_long_answer_behind_which_a_request_came)
+{
+	struct client client;
+
+	open_long_site(_i);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say(&client, GET);
+	client_wait(&client, POLLIN);
+	for (int i = 0; i < 100; i++)
+		turn_over(&site);
+	site_drain(&site);
+	turn_over(&site);
+	say(&client, GET);
+	hear_reply(&client, 200, whole_long_body());
+	ck_assert(hear_reply(&client, 200, whole_long_body()).close);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+/* --- a new snapshot ---------------------------------------------------------------------------------------------- */
+
+START_TEST(a_new_snapshot_answers_the_next_request_and_the_old_one_finishes_its_own)
+{
+	char *other = make_pattern(LONG_BODY, 2);
+	struct slice new_body = { other, LONG_BODY };
+	struct http_answer answer = answer_with(new_body);
+	struct client client, second;
+	struct reply reply;
+
+	open_long_site(_i);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	client_open(&second, &site);
+	say(&second, GET);
+	hear_reply(&second, 200, whole_long_body());
+	say(&client, GET);
+	hear_head(&client, &reply);
+	site_reload(&site, &generous_limits, &answer);
+	ck_assert_uint_eq(atomic_load(&site.server->oldest_held), 1);
+	say(&second, GET);
+	hear_reply(&second, 200, new_body);
+	hear_bytes(&client, long_body, LONG_BODY);
+	wait_for_oldest_held(&site, 2);
+	site.snapshots[0] = snapshot_free(site.snapshots[0]);
+	say(&client, GET);
+	hear_reply(&client, 200, new_body);
+	client_close(&client);
+	client_close(&second);
+	free(other);
+}
+END_TEST
+
+START_TEST(a_request_is_answered_from_the_snapshot_it_began_with)
+{
+	struct http_answer answer = answer_with(SLICE("new\n"));
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say_put(&client, 2);
+	wait_for_standing(&site, 1);
+	turn_over(&site);
+	say(&client, "a");
+	turn_over(&site);
+	site_reload(&site, &generous_limits, &answer);
+	ck_assert_uint_eq(atomic_load(&site.server->oldest_held), 1);
+	say(&client, "b" GET);
+	hear_reply(&client, 200, hello);
+	hear_reply(&client, 200, answer.body);
+	wait_for_oldest_held(&site, 2);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_snapshot_is_let_go_when_its_connection_is_closed)
+{
+	struct http_answer answer = answer_with(hello);
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say_put(&client, 2);
+	wait_for_standing(&site, 1);
+	turn_over(&site);
+	site_reload(&site, &generous_limits, &answer);
+	client_reset(&client);
+	wait_for_oldest_held(&site, 2);
+}
+END_TEST
+
+/* Half a head that was within the old limits, and is as large as they get, is judged by the new ones. */
+START_TEST(limits_may_change_in_the_middle_of_a_head)
+{
+	struct http_answer answer = answer_with(hello);
+	struct http_limits small = generous_limits;
+	size_t length;
+	char *large = make_large(HTTP_HEADER_MAX, HTTP_REQUEST_LINE_MAX - 20, &length);
+	struct client lowered, raised;
+
+	small.max_header = 8192;
+	small.max_headers = 10;
+	open_site(_i);
+	client_open(&lowered, &site);
+	say_bytes(&lowered, large, length - 1);
+	wait_for_standing(&site, 1);
+	turn_over(&site);
+	site_reload(&site, &small, &answer);
+	(void) !send(lowered.fd, "\n", 1, MSG_NOSIGNAL);
+	hear_error(&lowered, 431);
+	client_close(&lowered);
+
+	client_open(&raised, &site);
+	say(&raised, "GET / HTTP/1.1\r\n");
+	wait_for_standing(&site, 1);
+	turn_over(&site);
+	site_reload(&site, &generous_limits, &answer);
+	free(large);
+	large = make_large(HTTP_HEADER_MAX, 0, &length);
+	say_bytes(&raised, large + strlen("GET / HTTP/1.1\r\n"), length - strlen("GET / HTTP/1.1\r\n"));
+	hear_reply(&raised, 200, hello);
+	client_close(&raised);
+	free(large);
+}
+END_TEST
+
+/* --- room -------------------------------------------------------------------------------------------------------- */
+
+static void open_site_for(int way, uint32_t connections, struct slice body)
+{
+	struct http_limits limits = generous_limits;
+	struct http_answer answer = answer_with(body);
+
+	limits.max_connections = connections;
+	site_open(&site, way, &limits, &answer);
+}
+
+START_TEST(the_longest_idle_makes_room)
+{
+	struct client client[3];
+
+	open_site_for(_i, 2, hello);
+	for (int i = 0; i < 3; i++) {
+		client_open(&client[i], &site);
+		say(&client[i], GET);
+		hear_reply(&client[i], 200, hello);
+	}
+	hear_end(&client[0]);
+	for (int i = 1; i < 3; i++) {
+		say(&client[i], GET);
+		hear_reply(&client[i], 200, hello);
+	}
+	ck_assert_uint_eq(atomic_load(&site.connections), 2);
+	for (int i = 0; i < 3; i++)
+		client_close(&client[i]);
+}
+END_TEST
+
+START_TEST(without_an_idle_one_the_longest_in_a_head_makes_room)
+{
+	struct client content, head, third;
+
+	open_site_for(_i, 2, hello);
+	client_open(&content, &site);
+	say_put(&content, 5);
+	wait_for_standing(&site, 1);
+	turn_over(&site);
+	client_open(&head, &site);
+	say(&head, "GET");
+	wait_for_standing(&site, 2);
+	turn_over(&site);
+	client_open(&third, &site);
+	say(&third, GET);
+	hear_reply(&third, 200, hello);
+	hear_end(&head);
+	say(&content, "01234");
+	hear_reply(&content, 200, hello);
+	client_close(&content);
+	client_close(&head);
+	client_close(&third);
+}
+END_TEST
+
+START_TEST(when_nobody_can_make_room_the_newcomer_is_told_to_come_again)
+{
+	struct client busy[2], third;
+	struct reply reply;
+
+	open_site_for(_i, 2, whole_long_body());
+	for (int i = 0; i < 2; i++) {
+		client_open_with(&busy[i], &site, SMALL_BUFFER);
+		say(&busy[i], GET GET);
+		client_wait(&busy[i], POLLIN);
+	}
+	for (int i = 0; i < 200; i++) {		/* more than are refused at a time */
+		client_open(&third, &site);
+		if (i % 2)
+			say(&third, GET);
+		reply = hear_error(&third, 503);
+		ck_assert_ptr_nonnull(field_of(&reply, "\r\nRetry-After: 1\r\n"));
+		hear_end(&third);
+		client_close(&third);
+	}
+	ck_assert_uint_eq(atomic_load(&site.connections), 2);
+	for (int i = 0; i < 2; i++)
+		for (int j = 0; j < 2; j++)
+			hear_reply(&busy[i], 200, whole_long_body());
+	client_open(&third, &site);
+	say(&third, GET);
+	hear_reply(&third, 200, whole_long_body());
+	client_close(&third);
+	client_close(&busy[0]);
+	client_close(&busy[1]);
+}
+END_TEST
+
+/* Nobody of them reads or goes: the others wait for a place among those that are refused. */
+START_TEST(only_so_many_are_refused_at_a_time)
+{
+	enum { MANY = SERVER_REFUSALS_MAX + 20 };
+	static struct client busy, many[MANY];
+
+	open_site_for(_i, 1, whole_long_body());
+	client_open_with(&busy, &site, SMALL_BUFFER);
+	say(&busy, GET);
+	client_wait(&busy, POLLIN);
+	for (int i = 0; i < MANY; i++)
+		client_open(&many[i], &site);
+	for (int i = 0; i < MANY; i++) {
+		hear_error(&many[i], 503);
+		client_close(&many[i]);
+	}
+	client_close(&busy);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+static const int accept_errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM };
+
+START_TEST(without_descriptors_it_waits_and_then_accepts)
+{
+	struct client standing, waiting[5];
+
+	open_site(_i % WAYS);
+	client_open(&standing, &site);
+	say(&standing, GET);
+	hear_reply(&standing, 200, hello);
+	atomic_store(&accept_error, accept_errors[_i / WAYS]);
+	for (int i = 0; i < 5; i++) {
+		client_open(&waiting[i], &site);
+		say(&waiting[i], GET);
+	}
+	WAIT_UNTIL(&site, atomic_load(&accepts_failed) >= 3);
+	say(&standing, GET);		/* others are served meanwhile */
+	hear_reply(&standing, 200, hello);
+	atomic_store(&accept_error, 0);
+	client_close(&standing);
+	for (int i = 0; i < 5; i++) {
+		hear_reply(&waiting[i], 200, hello);
+		client_close(&waiting[i]);
+	}
+}
+END_TEST
+
+/* Tried at once again and again, a thousand failures would take no time; with pauses between them they take minutes. */
+START_TEST(without_descriptors_it_does_not_spin)
+{
+	struct client client;
+
+	open_site(_i);
+	atomic_store(&accept_error, EMFILE);
+	client_open(&client, &site);
+	for (int i = 0; i < 1000; i++)
+		turn_over(&site);
+	ck_assert_uint_lt(atomic_load(&accepts_failed), 500);
+	atomic_store(&accept_error, 0);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_newcomer_that_is_gone_stops_nobody)
+{
+	struct client client;
+
+	open_site(_i);
+	atomic_store(&accept_error, ECONNABORTED);
+	client_open(&client, &site);
+	WAIT_UNTIL(&site, atomic_load(&accepts_failed) >= 3);
+	atomic_store(&accept_error, 0);
+	say(&client, GET);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(an_idle_connection_owns_its_record_only)
+{
+	struct client client;
+	size_t before;
+	size_t length;
+	char *large = make_large(HTTP_HEADER_MAX, 10, &length);
+	struct slice body = { long_body, 100000 };
+	struct http_answer answer = answer_with(body);
+
+	site_open(&site, _i, &generous_limits, &answer);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say_bytes(&client, large, length);	/* the worker's own buffers are touched, once */
+	for (int i = 0; i < 700; i++)
+		say(&client, HEAD);
+	hear_reply(&client, 200, body);
+	for (int i = 0; i < 700; i++)
+		hear_reply_to(&client, true, 200, body);
+	turn_over(&site);
+	turn_over(&site);
+	before = bytes_in_use();
+	for (int round = 0; round < 3; round++) {
+		say_bytes(&client, large, length / 2);
+		turn_over(&site);
+		say_bytes(&client, large + length / 2, length - length / 2);
+		hear_reply(&client, 200, body);
+		for (int i = 0; i < 100; i++)
+			say(&client, GET);
+		for (int i = 0; i < 100; i++)
+			hear_reply(&client, 200, body);
+		turn_over(&site);
+		turn_over(&site);
+		ck_assert_uint_le(bytes_in_use(), before);
+	}
+	client_close(&client);
+	free(large);
+}
+END_TEST
+
+START_TEST(a_closed_connection_gives_its_memory_back)
+{
+	struct client client;
+	size_t before;
+	size_t length;
+	char *large = make_large(HTTP_HEADER_MAX, 10, &length);
+
+	open_site(_i);
+	client_open(&client, &site);
+	say_bytes(&client, large, length);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+	wait_for_standing(&site, 0);
+	before = bytes_in_use();
+	for (int round = 0; round < 3; round++) {
+		client_open(&client, &site);
+		say_bytes(&client, large, length - 10);
+		wait_for_standing(&site, 1);
+		turn_over(&site);
+		client_reset(&client);
+		wait_for_standing(&site, 0);
+		ck_assert_uint_le(bytes_in_use(), before);
+	}
+	free(large);
+}
+END_TEST
+
+START_TEST(one_that_asks_without_end_does_not_keep_another_from_being_served)
+{
+	struct client greedy, other;
+	char *requests = malloc(10000 * (sizeof HEAD - 1));
+
+	for (size_t i = 0; i < 10000; i++)
+		memcpy(requests + i * (sizeof HEAD - 1), HEAD, sizeof HEAD - 1);
+	open_site(_i);
+	client_open(&greedy, &site);
+	client_open(&other, &site);
+	for (int i = 0; i < 50; i++) {
+		(void) !send(greedy.fd, requests, 10000 * (sizeof HEAD - 1), MSG_NOSIGNAL);
+		say(&other, GET);
+		hear_reply(&other, 200, hello);
+	}
+	client_reset(&greedy);
+	client_close(&other);
+	free(requests);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+/* --- the log ----------------------------------------------------------------------------------------------------- */
+
+START_TEST(the_access_log_tells_requests)
+{
+	struct http_answer answer = answer_with(hello);
+	struct report report;
+	struct client client;
+
+	site_open_with(&site, _i, &generous_limits, &answer, 10, ACCESS_ALL);
+	client_open(&client, &site);
+	say(&client, "GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n" "HEAD /c HTTP/1.1\r\nHost: a\r\n\r\n" "BAD\r\n\r\n");
+	hear_reply(&client, 200, hello);
+	hear_reply_to(&client, true, 200, hello);
+	hear_error(&client, 400);
+	hear_end(&client);
+	client_close(&client);
+	turn_over(&site);
+
+	ck_assert(report_take(site.server->reports, &report));
+	ck_assert_uint_eq(report.kind, REPORT_REQUEST);
+	ck_assert_uint_eq(report.status, 200);
+	ck_assert_uint_eq(report.bytes, hello.length);
+	ck_assert_str_eq(report.method, "GET");
+	ck_assert_str_eq(report.target, "/a?b");
+	if (family_of(_i) == AF_UNIX)
+		ck_assert_str_eq(report.peer, "unix");
+	else
+		ck_assert_int_eq(strncmp(report.peer, "127.0.0.1:", 10), 0);
+	ck_assert(report_take(site.server->reports, &report));
+	ck_assert_str_eq(report.method, "HEAD");
+	ck_assert_uint_eq(report.bytes, 0);
+	ck_assert(report_take(site.server->reports, &report));
+	ck_assert_uint_eq(report.status, 400);
+	ck_assert(!report_take(site.server->reports, &report));
+}
+END_TEST
+
+static const struct { enum access_log access; unsigned reports; } logs[] = {
+	{ ACCESS_OFF, 0 },
+	{ ACCESS_ERRORS, 1 },
+	{ ACCESS_SAMPLE, 3 },		/* every second of five */
+	{ ACCESS_ALL, 5 },
+};
+
+START_TEST(the_access_log_tells_what_is_asked_for)
+{
+	struct http_answer answer = answer_with(hello);
+	struct report report;
+	struct client client;
+	unsigned n = 0;
+
+	site_open_with(&site, 0, &generous_limits, &answer, 10, logs[_i].access);
+	client_open(&client, &site);
+	say(&client, GET GET GET GET "BAD\r\n\r\n");
+	for (int i = 0; i < 4; i++)
+		hear_reply(&client, 200, hello);
+	hear_error(&client, 400);
+	hear_end(&client);
+	client_close(&client);
+	turn_over(&site);
+	while (report_take(site.server->reports, &report))
+		n++;
+	ck_assert_uint_eq(n, logs[_i].reports);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_in_a_report_is_cut)
+{
+	struct http_answer answer = answer_with(hello);
+	struct report report;
+	struct client client;
+	size_t length;
+	char *large = make_large(100, 1000, &length);
+
+	site_open_with(&site, _i, &generous_limits, &answer, 10, ACCESS_ALL);
+	client_open(&client, &site);
+	say_bytes(&client, large, length);
+	hear_reply(&client, 200, hello);
+	turn_over(&site);
+	ck_assert(report_take(site.server->reports, &report));
+	ck_assert_uint_eq(strlen(report.target), REPORT_TEXT_MAX - 1);
+	ck_assert_int_eq(strncmp(report.target, "/ppp", 4), 0);
+	client_close(&client);
+	free(large);
+}
+END_TEST
+
+/* --- all of it --------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_server_stops_whatever_its_connections_do)
+{
+	static const char *const states[] = {
+		"", "G", GET, GET GET, PUT_EXPECT, "BAD\r\n\r\n",
+		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
+	};
+	enum { N = sizeof states / sizeof *states };
+	static struct client client[N];
+
+	open_long_site(_i);
+	for (int i = 0; i < N; i++) {
+		client_open_with(&client[i], &site, SMALL_BUFFER);
+		say(&client[i], states[i]);
+	}
+	wait_for_standing(&site, N);
+	server_stop(site.server);
+	for (int i = 0; i < N; i++) {
+		while (receive_more(&client[i]) > 0)
+			client[i].start = client[i].end;
+		client_close(&client[i]);
+	}
+}
+END_TEST
+
+#define ADD(test) tcase_add_loop_test(tests, test, 0, WAYS)
+#define COUNT(table) (int) (sizeof table / sizeof *table)
+
+static TCase *group(Suite *suite, const char *name)
+{
+	TCase *tests = tcase_create(name);
+
+	tcase_set_timeout(tests, 240);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	suite_add_tcase(suite, tests);
+	return tests;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("connection");
+	TCase *tests = group(suite, "requests");
+
+	ADD(a_connection_is_kept_for_further_requests);
+	ADD(an_answer_says_the_time_of_now);
+	ADD(a_thousand_requests_in_one_write_are_answered);
+	ADD(a_head_may_be_cut_at_any_byte);
+	ADD(two_requests_may_be_cut_at_any_byte);
+	ADD(a_head_may_be_larger_than_one_read);
+	ADD(a_head_beyond_the_limits_is_refused);
+	ADD(empty_lines_before_a_request_are_skipped);
+	ADD(an_old_client_is_served_and_left);
+	ADD(an_old_client_that_asks_for_it_is_kept);
+	ADD(who_asks_for_a_close_gets_one_answer_and_a_clean_end);
+	ADD(the_last_request_that_is_allowed_says_that_it_is);
+	ADD(an_answer_to_head_has_no_content_even_if_it_is_an_error);
+	ADD(methods_of_their_own_are_answered_and_the_connection_kept);
+	ADD(an_answer_without_content_has_no_length);
+
+	tests = group(suite, "content");
+	ADD(content_of_any_length_ends_where_the_next_request_begins);
+	ADD(chunks_of_any_length_end_where_the_next_request_begins);
+	ADD(chunks_of_one_byte_are_read);
+	ADD(too_much_content_is_refused);
+	ADD(malformed_chunks_are_refused_and_nothing_behind_them_is_served);
+	ADD(who_waits_for_it_is_told_to_continue);
+	ADD(who_has_not_waited_is_not_told_to_continue);
+	ADD(continue_comes_behind_the_answers_before_it);
+	ADD(continue_comes_behind_a_long_answer_that_waits);
+	ADD(who_is_refused_is_not_told_to_continue);
+	ADD(too_much_content_is_refused_before_it_is_sent);
+	ADD(an_expectation_in_chunks_is_met_too);
+
+	tests = group(suite, "answers");
+	ADD(long_answers_are_whole_and_in_order);
+	ADD(answers_around_every_edge_are_whole);
+	ADD(a_slow_reader_gets_every_byte);
+	ADD(a_server_whose_answers_wait_reads_no_more);
+
+	tests = group(suite, "ends");
+	ADD(after_a_half_close_every_request_is_answered);
+	ADD(after_a_half_close_long_answers_are_whole);
+	ADD(half_a_request_is_answered_400);
+	ADD(a_client_that_says_nothing_and_ends_is_left);
+	ADD(an_answer_is_not_lost_when_more_comes_than_was_wanted);
+	ADD(a_long_last_answer_is_not_lost_when_more_comes_while_it_waits);
+	ADD(a_client_that_does_not_stop_talking_is_left);
+	ADD(a_client_may_reset_at_any_moment);
+
+	tests = group(suite, "timeouts");
+	ADD(a_silent_client_is_left);
+	ADD(half_a_head_is_answered_408);
+	ADD(half_a_content_is_answered_408);
+	ADD(an_idle_client_is_left);
+	ADD(who_does_not_read_is_left);
+	ADD(a_drip_does_not_extend_the_time_for_a_head);
+	ADD(a_drip_of_large_pieces_does_not_extend_the_time_for_a_head);
+	ADD(content_that_goes_on_coming_is_waited_for);
+	ADD(who_reads_slowly_is_waited_for);
+
+	tests = group(suite, "draining");
+	ADD(draining_closes_who_is_idle_and_accepts_nobody);
+	ADD(draining_answers_a_request_that_was_begun);
+	ADD(draining_answers_who_is_queued_at_a_listener_that_ends);
+	ADD(draining_answers_a_request_that_had_arrived);
+	ADD(draining_lets_a_long_answer_be_finished);
+	ADD(draining_does_not_reset_a_long_answer_behind_which_a_request_came);
+
+	tests = group(suite, "snapshots");
+	ADD(a_new_snapshot_answers_the_next_request_and_the_old_one_finishes_its_own);
+	ADD(a_request_is_answered_from_the_snapshot_it_began_with);
+	ADD(a_snapshot_is_let_go_when_its_connection_is_closed);
+	ADD(limits_may_change_in_the_middle_of_a_head);
+
+	tests = group(suite, "room");
+	ADD(the_longest_idle_makes_room);
+	ADD(without_an_idle_one_the_longest_in_a_head_makes_room);
+	ADD(when_nobody_can_make_room_the_newcomer_is_told_to_come_again);
+	ADD(only_so_many_are_refused_at_a_time);
+	tcase_add_loop_test(tests, without_descriptors_it_waits_and_then_accepts, 0, WAYS * COUNT(accept_errors));
+	ADD(without_descriptors_it_does_not_spin);
+	ADD(a_newcomer_that_is_gone_stops_nobody);
+	ADD(an_idle_connection_owns_its_record_only);
+	ADD(a_closed_connection_gives_its_memory_back);
+	ADD(one_that_asks_without_end_does_not_keep_another_from_being_served);
+
+	tests = group(suite, "log");
+	ADD(the_access_log_tells_requests);
+	tcase_add_loop_test(tests, the_access_log_tells_what_is_asked_for, 0, COUNT(logs));
+	ADD(what_does_not_fit_in_a_report_is_cut);
+
+	tests = group(suite, "stop");
+	ADD(a_server_stops_whatever_its_connections_do);
+	return run_suite(suite);
+}
