@@ -9,6 +9,7 @@ loopback interface; the test program joins that network, so that its own sockets
 A mock of systemd was rejected: what is tested here is what systemd does with the units.
 """
 import ctypes
+import fcntl
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import tempfile
 import time
 
 CLONE_NEWNET = 0x40000000
+LOCK = "/run/reactord-tests.lock"
 PACKAGES = "systemd,systemd-sysv,dbus,procps,iproute2,curl,libinih1,man-db"
 ENVIRONMENT = {
 	"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -142,6 +144,19 @@ def cached_root():
 	return cache, root
 
 
+def be_alone():
+	"""Two systemds that were booted from one control group share it, and remove each other's; so a run waits for another.
+
+	Returns the lock, which is held for as long as it is open."""
+	lock = open(LOCK, "w", encoding="ascii")	# pylint: disable=consider-using-with
+	try:
+		fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+	except BlockingIOError:
+		say("waiting until another run is over")
+		fcntl.flock(lock, fcntl.LOCK_EX)
+	return lock
+
+
 def hash_text(text):
 	value = 0
 	for byte in text.encode():
@@ -206,6 +221,7 @@ class Machine:
 		self.mounted = False
 		self.nspawn = None
 		self.leader = None
+		self.lock = be_alone()
 		cache, lower = cached_root()
 		self.scratch = tempfile.mkdtemp(prefix="run-", dir=cache)
 		try:
@@ -336,6 +352,7 @@ class Machine:
 		if self.scratch:
 			shutil.rmtree(self.scratch, ignore_errors=True)
 			self.scratch = None
+		self.lock.close()
 
 	def power_off(self):
 		"""In order, else by killing its first process, with which the kernel ends all others."""
