@@ -722,7 +722,8 @@ static bool admit(struct server *server)
 	return oldest != 0;
 }
 
-static void open_connection(struct server *server, int fd)
+/* Returns whether it stays: its request may have been answered, and the connection closed, at once. */
+static bool open_connection(struct server *server, int fd)
 {
 	bool admitted = admit(server);
 	struct connection *c;
@@ -735,7 +736,7 @@ static void open_connection(struct server *server, int fd)
 		if (admitted)
 			server_count(server, -1);
 		(void) close(fd);
-		return;
+		return false;
 	}
 	if (interest_slot(id) >= server->high_slot)
 		server->high_slot = interest_slot(id) + 1;
@@ -753,6 +754,7 @@ static void open_connection(struct server *server, int fd)
 	}
 	if (r < 0)
 		connection_close(server, id);
+	return r >= 0;
 }
 
 /* Out of descriptors or memory: nothing is accepted until a connection ends, or for a while.  Else the newcomer
@@ -787,30 +789,40 @@ void connection_accept_rest(struct server *server, int listener)
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
-			open_connection(server, fd);
+			(void) open_connection(server, fd);
 		else if (!accept_can_go_on(server, errno))
 			return;
 	}
 }
 
-void connection_accept(void *arg, interest_id id, uint32_t ready)
+/* Accepts some; returns whether there may be more, and how many of them stay. */
+static bool accept_some(struct server *server, int listener, unsigned *ret_stay)
 {
-	struct server *server = arg;
-	int listener = executor_fd(server->ex, id);
-
-	(void) ready;
+	*ret_stay = 0;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int fd;
 
 		if (server->refusals >= SERVER_REFUSALS_MAX)
 			server_pause(server);
 		if (server->paused)
-			return;
+			return false;
 		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			open_connection(server, fd);
+			*ret_stay += open_connection(server, fd);
 		else if (!accept_can_go_on(server, errno))
-			return;
+			return false;
 	}
-	executor_again(server->ex, id);
+	return true;
+}
+
+void connection_accept(void *arg, interest_id id, uint32_t ready)
+{
+	struct server *server = arg;
+	unsigned stay;
+
+	(void) ready;
+	if (accept_some(server, executor_fd(server->ex, id), &stay))
+		executor_again(server->ex, id);
+	if (stay > 0 && !server->paused)
+		server_let_others_accept(server, id);
 }

@@ -168,16 +168,31 @@ static int adopt(struct server *server, const struct snapshot *snapshot)
 
 /* --- listeners --------------------------------------------------------------------------------------------------- */
 
+/* A listener that cannot be watched now is tried again when the pause is over. */
+static void await_listener(struct server *server, interest_id id, uint32_t what)
+{
+	if (executor_await_keep(server->ex, id, what, connection_accept, server) < 0)
+		executor_start_timer(server->ex, server->pause_id, TIMER_PAUSE);
+}
+
 static void await_listeners(struct server *server, uint32_t what)
 {
 	for (size_t i = 0; i < server->options.n_listeners; i++) {
-		interest_id id = server->listeners[i].id;
-
-		/* A listener that cannot be watched now is tried again when the pause is over. */
-		if (executor_await_keep(server->ex, id, what, connection_accept, server) < 0)
-			executor_start_timer(server->ex, server->pause_id, TIMER_PAUSE);
+		await_listener(server, server->listeners[i].id, what);
 		if (what)	/* what came meanwhile is told by no event */
-			executor_again(server->ex, id);
+			executor_again(server->ex, server->listeners[i].id);
+	}
+}
+
+/* Of the workers that wait for one socket the kernel wakes the first, always the same.  Who leaves and comes back is
+ * the last, and is told at once if somebody is queued. */
+void server_let_others_accept(struct server *server, interest_id id)
+{
+	for (size_t i = 0; i < server->options.n_listeners; i++) {
+		if (server->listeners[i].id != id || !server->listeners[i].shared)
+			continue;
+		await_listener(server, id, 0);
+		await_listener(server, id, POLLER_READ);
 	}
 }
 

@@ -115,6 +115,7 @@ const struct ready *server_ready(struct held *held, enum route_answer answer,
 uint32_t server_count(struct server *server, int change);	/* connections of all workers, after the change */
 void server_hold(struct server *server, struct connection *connection, struct held *held);
 void server_let_go(struct server *server, struct connection *connection);
+void server_let_others_accept(struct server *server, interest_id id);	/* of a listener that accepted one that stays */
 void server_pause(struct server *server);			/* the listeners are not awaited for a while */
 void server_resume(struct server *server);			/* a connection ended, or the while is over */
 void server_report(struct server *server, struct report *report);	/* at most one of a failing kind in a second */

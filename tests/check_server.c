@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/* The server of one worker as the main thread sees it: questions and answers, counts, the end; and two of them together. */
+#undef NDEBUG
+#include "http_fixture.h"
+
+#define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static const struct slice hello = { "hello\n", 6 };
+static struct site site;
+static unsigned threads;
+
+static unsigned count_threads(void)
+{
+	DIR *directory = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(directory);
+	while (readdir(directory))
+		n++;
+	(void) closedir(directory);
+	return n - 2;
+}
+
+static void open_site(int way)
+{
+	struct http_answer answer = answer_with(hello);
+
+	threads = count_threads();
+	site_open(&site, way, &generous_limits, &answer);
+}
+
+static void teardown(void)
+{
+	if (site.server)
+		site_close(&site);
+}
+
+START_TEST(a_question_is_answered_with_its_number)
+{
+	uint64_t first, second;
+
+	open_site(_i);
+	first = server_ask(site.server);
+	second = server_ask(site.server);
+	ck_assert_uint_eq(second, first + 1);
+	WAIT_UNTIL(&site, server_answered(site.server, second));
+	ck_assert(server_answered(site.server, first));
+	ck_assert(!server_answered(site.server, second + 1));
+}
+END_TEST
+
+START_TEST(an_answer_is_told_to_main)
+{
+	struct pollfd waits;
+	uint64_t count;
+
+	open_site(_i);
+	turn_over(&site);
+	(void) !read(site.answer_fd, &count, sizeof count);
+	for (int i = 0; i < 100; i++) {
+		uint64_t question = server_ask(site.server);
+
+		while (!server_answered(site.server, question)) {	/* without a bound of its own: it is told */
+			waits = (struct pollfd) { .fd = site.answer_fd, .events = POLLIN };
+			ck_assert_int_eq(poll(&waits, 1, PATIENCE_MS), 1);
+			(void) !read(site.answer_fd, &count, sizeof count);
+		}
+	}
+}
+END_TEST
+
+/* A question may melt into the one before it, but the last is always answered. */
+START_TEST(many_questions_are_all_answered)
+{
+	uint64_t question = 0;
+
+	open_site(_i);
+	for (int i = 0; i < 10000; i++)
+		question = server_ask(site.server);
+	WAIT_UNTIL(&site, server_answered(site.server, question));
+}
+END_TEST
+
+START_TEST(a_question_is_answered_beside_busy_clients)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	for (int i = 0; i < 100; i++) {
+		say(&client, GET GET GET GET);
+		turn_over(&site);
+		for (int j = 0; j < 4; j++)
+			hear_reply(&client, 200, hello);
+	}
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(requests_and_connections_are_counted)
+{
+	struct client client[3];
+
+	open_site(_i);
+	for (int i = 0; i < 3; i++) {
+		client_open(&client[i], &site);
+		say(&client[i], GET GET);
+		hear_reply(&client[i], 200, hello);
+		hear_reply(&client[i], 200, hello);
+	}
+	turn_over(&site);
+	ck_assert_uint_eq(atomic_load(&site.server->requests), 6);
+	ck_assert_uint_eq(atomic_load(&site.server->standing), 3);
+	ck_assert_uint_eq(atomic_load(&site.connections), 3);
+	for (int i = 0; i < 3; i++)
+		client_close(&client[i]);
+	wait_for_standing(&site, 0);
+	ck_assert_uint_eq(atomic_load(&site.connections), 0);
+}
+END_TEST
+
+START_TEST(the_same_snapshot_may_be_taken_again)
+{
+	open_site(_i);
+	for (int i = 0; i < 3; i++) {
+		server_take_snapshot(site.server, site.snapshots[0]);
+		turn_over(&site);
+		ck_assert_uint_eq(atomic_load(&site.server->oldest_held), 1);
+	}
+}
+END_TEST
+
+START_TEST(a_snapshot_that_nobody_answers_from_is_let_go_at_once)
+{
+	struct http_answer answer = answer_with(SLICE("new\n"));
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, GET);
+	hear_reply(&client, 200, hello);
+	for (uint64_t number = 2; number <= SITE_SNAPSHOTS_MAX; number++) {
+		site_reload(&site, &generous_limits, &answer);
+		ck_assert_uint_eq(atomic_load(&site.server->oldest_held), number);
+		site.snapshots[number - 2] = snapshot_free(site.snapshots[number - 2]);
+		say(&client, GET);
+		hear_reply(&client, 200, answer.body);
+	}
+	client_close(&client);
+}
+END_TEST
+
+/* Three at once: the one in the middle is let go while the oldest is still needed. */
+START_TEST(snapshots_are_let_go_in_any_order)
+{
+	static const char begun[] = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n";
+	struct http_answer answer = answer_with(SLICE("new\n"));
+	struct client client[2];
+
+	open_site(_i);
+	for (int i = 0; i < 2; i++) {
+		client_open(&client[i], &site);
+		say(&client[i], begun);
+		wait_for_standing(&site, (uint32_t) i + 1);
+		turn_over(&site);
+		site_reload(&site, &generous_limits, &answer);
+	}
+	ck_assert_uint_eq(atomic_load(&site.server->oldest_held), 1);
+	say(&client[1], "x");
+	hear_reply(&client[1], 200, answer.body);
+	turn_over(&site);
+	ck_assert_uint_eq(atomic_load(&site.server->oldest_held), 1);
+	say(&client[0], "x");
+	hear_reply(&client[0], 200, hello);
+	wait_for_oldest_held(&site, 3);
+	client_close(&client[0]);
+	client_close(&client[1]);
+}
+END_TEST
+
+START_TEST(timeouts_of_a_new_snapshot_apply_to_who_waits_already)
+{
+	struct http_limits limits = generous_limits;
+	struct http_answer answer = answer_with(hello);
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, GET);
+	hear_reply(&client, 200, hello);
+	limits.idle_timeout_ms = 1;
+	site_reload(&site, &limits, &answer);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(main_is_told_when_the_last_connection_of_a_drain_has_ended)
+{
+	struct client client;
+
+	open_site(_i);
+	client_open(&client, &site);
+	say(&client, "GET / ");
+	wait_for_standing(&site, 1);
+	turn_over(&site);
+	site_drain(&site);
+	ck_assert_uint_eq(atomic_load(&site.server->standing), 1);
+	say(&client, "HTTP/1.1\r\nHost: a\r\n\r\n");
+	while (atomic_load(&site.server->standing) > 0) {	/* without a bound of its own: it is told */
+		struct pollfd waits = { .fd = site.answer_fd, .events = POLLIN };
+		uint64_t count;
+
+		ck_assert_int_eq(poll(&waits, 1, PATIENCE_MS), 1);
+		(void) !read(site.answer_fd, &count, sizeof count);
+	}
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(draining_twice_and_stopping_twice_does_no_harm)
+{
+	open_site(_i);
+	server_drain(site.server);
+	site_drain(&site);
+	site_drain(&site);
+	server_stop(site.server);
+	server_stop(site.server);
+}
+END_TEST
+
+START_TEST(stopping_closes_every_connection_and_ends_the_threads)
+{
+	struct client client[5];
+
+	open_site(_i);
+	for (int i = 0; i < 5; i++) {
+		client_open(&client[i], &site);
+		say(&client[i], i % 2 ? "GET" : GET);
+	}
+	wait_for_standing(&site, 5);
+	server_stop(site.server);
+	ck_assert_int_eq(server_join(site.server), 0);
+	ck_assert_uint_eq(atomic_load(&site.server->standing), 0);
+	ck_assert_uint_eq(count_threads(), threads);
+	for (int i = 0; i < 5; i++) {
+		while (receive_more(&client[i]) > 0)
+			client[i].start = client[i].end;
+		client_close(&client[i]);
+	}
+}
+END_TEST
+
+START_TEST(a_server_that_was_never_started_can_be_freed)
+{
+	struct http_answer answer = answer_with(hello);
+	struct server_options options = { .max_connections = 10, .connections = &site.connections };
+	struct server *server = NULL;
+	unsigned open_fds = count_open_fds();
+	int answer_fd = open_eventfd(0);
+	struct snapshot *snapshot = make_snapshot(1, &generous_limits, &answer);
+
+	options.mode = mode_of(_i);
+	options.answer_fd = answer_fd;
+	options.snapshot = snapshot;
+	ck_assert_int_eq(server_new(&server, &options), 0);
+	ck_assert_int_eq(server_join(server), 0);
+	ck_assert_ptr_null(server_free(server));
+	ck_assert_ptr_null(server_free(NULL));
+	snapshot_free(snapshot);
+	ck_assert_int_eq(close(answer_fd), 0);
+	ck_assert_uint_eq(count_open_fds(), open_fds);
+}
+END_TEST
+
+/* Each descriptor that it needs is refused once. */
+START_TEST(a_server_that_lacks_a_descriptor_fails_and_leaves_nothing_open)
+{
+	struct http_answer answer = answer_with(hello);
+	struct snapshot *snapshot = make_snapshot(1, &generous_limits, &answer);
+	struct server_options options = {
+		.mode = mode_of(_i), .max_connections = 10, .snapshot = snapshot, .connections = &site.connections,
+	};
+	struct server *server = NULL;
+	unsigned open_fds;
+	struct rlimit limit, small;
+	unsigned failed = 0;
+	int r;
+
+	options.answer_fd = open_eventfd(0);
+	open_fds = count_open_fds();
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	do {
+		small = limit;
+		small.rlim_cur = (rlim_t) options.answer_fd + 1 + failed;
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &small), 0);
+		r = server_new(&server, &options);
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		if (r < 0) {
+			ck_assert_int_eq(r, -EMFILE);
+			ck_assert_ptr_null(server);
+			ck_assert_uint_eq(count_open_fds(), open_fds);
+			failed++;
+		}
+	} while (r < 0);
+	ck_assert_uint_ge(failed, 3);	/* records, poller, eventfds */
+	server_free(server);
+	snapshot_free(snapshot);
+	(void) close(options.answer_fd);
+}
+END_TEST
+
+/* --- two workers ------------------------------------------------------------------------------------------------- */
+
+enum { PAIR = 2 };
+
+static struct server *pair[PAIR];
+
+/* The workers of a site that was opened without starting any: they share its listener, and the count. */
+static void open_pair_of_servers(int way, const struct http_limits *limits)
+{
+	struct http_answer answer = answer_with(hello);
+	struct server_listener listener;
+	struct server_options options;
+
+	site = (struct site) { .open_fds = count_open_fds() };
+	site.answer_fd = open_eventfd(0);
+	site_listen(&site, family_of(way));
+	site.snapshots[0] = make_snapshot(1, limits, &answer);
+	listener = (struct server_listener) { .fd = site.listener, .shared = true, .lasting = true };
+	for (unsigned i = 0; i < PAIR; i++) {
+		options = (struct server_options) {
+			.mode = mode_of(way),
+			.number = i,
+			.max_connections = limits->max_connections,
+			.listeners = &listener,
+			.n_listeners = 1,
+			.snapshot = site.snapshots[0],
+			.connections = &site.connections,
+			.answer_fd = site.answer_fd,
+		};
+		ck_assert_int_eq(server_new(&pair[i], &options), 0);
+		ck_assert_int_eq(server_start(pair[i]), 0);
+	}
+}
+
+static void close_pair_of_servers(void)
+{
+	for (int i = 0; i < PAIR; i++)
+		server_stop(pair[i]);
+	for (int i = 0; i < PAIR; i++) {
+		ck_assert_int_eq(server_join(pair[i]), 0);
+		pair[i] = server_free(pair[i]);
+	}
+	ck_assert_uint_eq(atomic_load(&site.connections), 0);
+	site.snapshots[0] = snapshot_free(site.snapshots[0]);
+	(void) close(site.listener);
+	(void) close(site.answer_fd);
+	ck_assert_uint_eq(count_open_fds(), site.open_fds);
+}
+
+START_TEST(two_workers_serve_one_listener)
+{
+	enum { CLIENTS = 200 };
+	static struct client client[CLIENTS];
+	struct http_limits limits = generous_limits;
+
+	limits.max_connections = CLIENTS;
+	open_pair_of_servers(_i, &limits);
+	for (int i = 0; i < CLIENTS; i++) {
+		client_open(&client[i], &site);
+		say(&client[i], GET);
+		hear_reply(&client[i], 200, hello);
+	}
+	ck_assert_uint_eq(atomic_load(&site.connections), CLIENTS);
+	for (int i = 0; i < PAIR; i++)
+		ck_assert_uint_ge(atomic_load(&pair[i]->standing), CLIENTS / 10);
+	for (int i = 0; i < CLIENTS; i++)
+		client_close(&client[i]);
+	close_pair_of_servers();
+}
+END_TEST
+
+START_TEST(two_workers_share_one_limit)
+{
+	enum { CLIENTS = 20, MOST = 5 };
+	struct client client[CLIENTS];
+	struct http_limits limits = generous_limits;
+
+	limits.max_connections = MOST;
+	open_pair_of_servers(_i, &limits);
+	for (int i = 0; i < CLIENTS; i++) {
+		struct reply reply;
+
+		client_open(&client[i], &site);
+		say(&client[i], GET);
+		hear_head(&client[i], &reply);	/* 503 if all the connections are the other worker's */
+		ck_assert(reply.status == 200 || reply.status == 503);
+		ck_assert_uint_le(atomic_load(&site.connections), MOST + PAIR);
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		client_close(&client[i]);
+	close_pair_of_servers();
+}
+END_TEST
+
+#define ADD(test) tcase_add_loop_test(tests, test, 0, WAYS)
+
+int main(void)
+{
+	Suite *suite = suite_create("server");
+	TCase *tests = tcase_create("server");
+
+	tcase_set_timeout(tests, 240);
+	tcase_add_checked_fixture(tests, NULL, teardown);
+	ADD(a_question_is_answered_with_its_number);
+	ADD(an_answer_is_told_to_main);
+	ADD(many_questions_are_all_answered);
+	ADD(a_question_is_answered_beside_busy_clients);
+	ADD(requests_and_connections_are_counted);
+	ADD(the_same_snapshot_may_be_taken_again);
+	ADD(a_snapshot_that_nobody_answers_from_is_let_go_at_once);
+	ADD(snapshots_are_let_go_in_any_order);
+	ADD(timeouts_of_a_new_snapshot_apply_to_who_waits_already);
+	ADD(main_is_told_when_the_last_connection_of_a_drain_has_ended);
+	ADD(draining_twice_and_stopping_twice_does_no_harm);
+	ADD(stopping_closes_every_connection_and_ends_the_threads);
+	tcase_add_loop_test(tests, a_server_that_was_never_started_can_be_freed, 0, 2);
+	tcase_add_loop_test(tests, a_server_that_lacks_a_descriptor_fails_and_leaves_nothing_open, 0, 2);
+	ADD(two_workers_serve_one_listener);
+	ADD(two_workers_share_one_limit);
+	suite_add_tcase(suite, tests);
+	return run_suite(suite);
+}
