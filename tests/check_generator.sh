@@ -47,8 +47,8 @@ claim() {
 
 # makes SENTENCE CONFIGURATION LINES: exactly these lines in the drop-in behind its comment; \n ends a line
 makes() {
-	printf "$2" >"$conf"
-	printf "\n[Socket]\nListenStream=\nBindIPv6Only=ipv6-only\n$3" >"$work/wanted"
+	printf %b "$2" >"$conf"
+	printf %b "\n[Socket]\nListenStream=\nBindIPv6Only=ipv6-only\n$3" >"$work/wanted"
 	generate
 	[ "$status" -eq 0 ] && sed 1d "$drop_in" 2>/dev/null | cmp -s - "$work/wanted"
 	claim "$1" $?
@@ -56,7 +56,7 @@ makes() {
 
 # makes_nothing SENTENCE CONFIGURATION
 makes_nothing() {
-	printf "$2" >"$conf"
+	printf %b "$2" >"$conf"
 	generate
 	[ "$status" -eq 0 ] && [ -z "$(ls -A "$units")" ]
 	claim "$1" $?
@@ -91,8 +91,8 @@ makes "two unix sockets have what both modes allow" \
 	'[server]\nlisten = /run/x.sock mode=0660\nlisten = /run/y.sock mode=0606\n' \
 	'ListenStream=/run/x.sock\nListenStream=/run/y.sock\nSocketMode=0600\n'
 says "and it is said that there is one mode only" 'narrowest'
-makes "a path's percent sign is no specifier of systemd's" '[server]\nlisten = /run/100%%t.sock\n' \
-	'ListenStream=/run/100%%%%t.sock\nSocketMode=0666\n'
+makes "a path's percent sign is no specifier of systemd's" '[server]\nlisten = /run/100%t.sock\n' \
+	'ListenStream=/run/100%%t.sock\nSocketMode=0666\n'
 mkdir "$conf.d"
 printf '[server]\nlisten = 127.0.0.1:99\n' >"$conf.d/50-mine.conf"
 makes "what is in the .d directory comes last" '[server]\nlisten = :80\n' 'ListenStream=127.0.0.1:99\n'
