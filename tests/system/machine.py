@@ -127,7 +127,10 @@ def cached_root():
 	new = tempfile.mkdtemp(prefix="new-", dir=cache)
 	os.chmod(new, 0o755)
 	say(f"making a root directory of {suite} in {root}, once")
-	command = ["debootstrap", "--variant=minbase", "--include=" + PACKAGES, suite, new]
+	# It mounts /proc and /sys in there: in namespaces of its own, so that what an interrupted one leaves can be removed
+	# without reaching into them, and its children end with it.
+	command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+		   "debootstrap", "--variant=minbase", "--include=" + PACKAGES, suite, new]
 	where = mirror(suite)
 	if where:
 		command.append(where)
