@@ -1185,7 +1185,7 @@ END_TEST
  * accepting until draining is asked for. */
 START_TEST(draining_answers_who_is_queued_at_a_listener_that_ends)
 {
-	struct client queued[40];
+	static struct client queued[40];
 
 	open_site(_i);
 	site.server->listeners[0].lasting = false;

@@ -359,7 +359,8 @@ int server_new(struct server **ret, const struct server_options *options)
 		goto fail;
 	memset(server->reports, 0, sizeof *server->reports);
 	server->reports->wake_fd = -1;
-	memcpy(server->listeners, options->listeners, options->n_listeners * sizeof *server->listeners);
+	if (options->n_listeners > 0)
+		memcpy(server->listeners, options->listeners, options->n_listeners * sizeof *server->listeners);
 	server->discard = mmap(NULL, SERVER_DISCARD_MAX, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (server->discard == MAP_FAILED) {
