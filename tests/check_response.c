@@ -112,6 +112,20 @@ START_TEST(fields_come_in_the_order_they_were_given)
 }
 END_TEST
 
+START_TEST(an_upgrade_is_named_in_connection)
+{
+	const struct http_field upgrade = { SLICE("upgrade"), SLICE("h2c") };
+	const struct http_answer answer = { .status = 426, .fields = &upgrade, .n_fields = 1 };
+
+	is_head(&answer, HTTP_KEEP, "HTTP/1.1 426 Upgrade Required\r\n" DATE
+		"upgrade: h2c\r\nContent-Length: 0\r\nConnection: upgrade\r\n\r\n");
+	is_head(&answer, HTTP_KEEP_ALIVE, "HTTP/1.1 426 Upgrade Required\r\n" DATE
+		"upgrade: h2c\r\nContent-Length: 0\r\nConnection: keep-alive, upgrade\r\n\r\n");
+	is_head(&answer, HTTP_CLOSE, "HTTP/1.1 426 Upgrade Required\r\n" DATE
+		"upgrade: h2c\r\nContent-Length: 0\r\nConnection: close, upgrade\r\n\r\n");
+}
+END_TEST
+
 /* The blank behind the status is part of the line even when there is no reason (RFC 9112 4). */
 START_TEST(a_status_without_a_name_has_an_empty_reason)
 {
@@ -312,6 +326,7 @@ int main(void)
 	tcase_add_loop_test(tests, a_date_never_leaves_its_place, 0, 4);
 	tcase_add_test(tests, the_three_heads_differ_in_connection_only);
 	tcase_add_test(tests, fields_come_in_the_order_they_were_given);
+	tcase_add_test(tests, an_upgrade_is_named_in_connection);
 	tcase_add_test(tests, a_status_without_a_name_has_an_empty_reason);
 	tcase_add_loop_test(tests, what_has_no_content_says_so, 0, COUNT(contents));
 	tcase_add_test(tests, without_a_type_none_is_said);

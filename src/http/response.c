@@ -107,6 +107,32 @@ static void write_field(struct writer *w, struct slice name, struct slice value)
 	write_slice(w, SLICE("\r\n"));
 }
 
+static bool has_field(const struct http_answer *answer, struct slice name)
+{
+	for (size_t i = 0; i < answer->n_fields; i++)
+		if (slice_equal_nocase(answer->fields[i].name, name))
+			return true;
+	return false;
+}
+
+/* Who sends Upgrade must name it in Connection, too (RFC 9110 7.8). */
+static void write_connection(struct writer *w, enum http_persistence persistence, bool upgrade)
+{
+	switch (persistence) {
+	case HTTP_KEEP:
+	case HTTP_PERSISTENCES:
+		if (upgrade)
+			write_field(w, SLICE("Connection"), SLICE("upgrade"));
+		break;
+	case HTTP_KEEP_ALIVE:
+		write_field(w, SLICE("Connection"), upgrade ? SLICE("keep-alive, upgrade") : SLICE("keep-alive"));
+		break;
+	case HTTP_CLOSE:
+		write_field(w, SLICE("Connection"), upgrade ? SLICE("close, upgrade") : SLICE("close"));
+		break;
+	}
+}
+
 ssize_t http_head_write(char *to, size_t capacity, const struct http_answer *answer, enum http_persistence persistence,
 			uint32_t *ret_date)
 {
@@ -126,17 +152,7 @@ ssize_t http_head_write(char *to, size_t capacity, const struct http_answer *ans
 	if (http_status_has_length(answer->status))
 		write_text(&w, "Content-Length: %zu\r\n", answer->body.length);
 
-	switch (persistence) {
-	case HTTP_KEEP:
-	case HTTP_PERSISTENCES:
-		break;
-	case HTTP_KEEP_ALIVE:
-		write_field(&w, SLICE("Connection"), SLICE("keep-alive"));
-		break;
-	case HTTP_CLOSE:
-		write_field(&w, SLICE("Connection"), SLICE("close"));
-		break;
-	}
+	write_connection(&w, persistence, has_field(answer, SLICE("Upgrade")));
 	write_slice(&w, SLICE("\r\n"));
 
 	if (w.length > capacity)
@@ -195,14 +211,6 @@ const char *http_field_refused(struct slice name, struct slice value)
 	if (is_one_of(name, hop_by_hop))
 		return "this field belongs to the connection, not to an answer";
 	return NULL;
-}
-
-static bool has_field(const struct http_answer *answer, struct slice name)
-{
-	for (size_t i = 0; i < answer->n_fields; i++)
-		if (slice_equal_nocase(answer->fields[i].name, name))
-			return true;
-	return false;
 }
 
 const char *http_answer_refused(const struct http_answer *answer)
