@@ -45,6 +45,8 @@ int records_init(struct records *records, uint32_t slots)
 	records->input = records->base + connections + timers;
 	records->output = records->input + RECORDS_INPUT_MAX;
 	records->spills = records->base + connections + timers + buffers;
+	/* A core dump would bring every hole of it into being. */
+	(void) madvise(records->spills, (size_t) slots * SPILL, MADV_DONTDUMP);
 	return 0;
 fail:
 	close_fd(&records->fd);
