@@ -6,6 +6,8 @@
  */
 #include "http/response.h"
 
+#include "http/bytes.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -161,30 +163,11 @@ ssize_t http_head_write(char *to, size_t capacity, const struct http_answer *ans
 	return (ssize_t) w.length;
 }
 
-/* RFC 9110 5.6.2 */
-static bool is_token(struct slice text)
+static bool is_all(struct slice text, unsigned classes)
 {
-	for (size_t i = 0; i < text.length; i++) {
-		char c = text.at[i];
+	const char *end = text.at + text.length;
 
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-			continue;
-		if (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c))
-			return false;
-	}
-	return text.length > 0;
-}
-
-/* RFC 9110 5.5: visible characters, blanks and bytes above ASCII. */
-static bool is_field_value(struct slice text)
-{
-	for (size_t i = 0; i < text.length; i++) {
-		unsigned char c = (unsigned char) text.at[i];
-
-		if ((c < ' ' && c != '\t') || c == 0x7f)
-			return false;
-	}
-	return true;
+	return text.length == 0 || http_skip(text.at, end, classes) == end;
 }
 
 static bool is_one_of(struct slice name, const char *const *names)
@@ -200,9 +183,9 @@ const char *http_field_refused(struct slice name, struct slice value)
 	static const char *const ours[] = { "Content-Length", "Transfer-Encoding", "Connection", "Date", NULL };
 	static const char *const hop_by_hop[] = { "Keep-Alive", "Trailer", "TE", NULL };
 
-	if (!is_token(name))
+	if (name.length == 0 || !is_all(name, HTTP_TOKEN))
 		return "a field name is letters, digits and !#$%&'*+-.^_`|~ only";
-	if (!is_field_value(value))
+	if (!is_all(value, HTTP_VALUE))
 		return "a field value has no control characters";
 	if (slice_equal_nocase(name, SLICE("Content-Type")))
 		return "this has a key of its own, content_type";
