@@ -32,7 +32,6 @@
 #include <sys/uio.h>
 
 enum {
-	ACCEPTS_PER_TURN	= 16,
 	ACCEPTS_OF_THE_REST	= 64 * 1024,	/* no backlog is longer */
 	DISCARDS_PER_TURN	= 4,
 	BODY_PER_TURN		= 256 * 1024,	/* of a long body that is sent */
@@ -100,7 +99,7 @@ static void add_answer(struct turn *t, struct held *held, enum route_answer answ
 	}
 	if (c->flags & CONNECTION_LAST)
 		c->flags |= CONNECTION_CLOSING;
-	c->flags &= (uint8_t) ~CONNECTION_HEAD_ONLY;
+	c->flags &= (uint16_t) ~CONNECTION_HEAD_ONLY;
 	c->requests++;
 	server_count_request(t->server);
 	t->answered = true;
@@ -112,10 +111,9 @@ static void fail(struct turn *t, unsigned status, const struct http_request *req
 	enum route_answer answer = routes_error(status);
 	struct connection *c = t->c;
 
-	c->flags |= CONNECTION_LAST;
+	c->flags |= CONNECTION_LAST | CONNECTION_LINGER;
 	if (request->method == HTTP_HEAD)
 		c->flags |= CONNECTION_HEAD_ONLY;
-	c->flags |= CONNECTION_MORE;	/* what follows is not read as requests, but it may come */
 	add_answer(t, t->server->held, answer);
 	access_report(t->server, c->number, t->fd, t->server->held, answer, request);
 }
@@ -150,7 +148,7 @@ static void begin_request(struct turn *t, const struct http_request *request)
 		access_report(t->server, c->number, t->fd, held, answer, request);
 
 	if (expects && held->snapshot->answers[answer].status >= 300) {
-		c->flags |= CONNECTION_LAST | CONNECTION_MORE;	/* the content may come all the same, or not */
+		c->flags |= CONNECTION_LAST | CONNECTION_LINGER;	/* the content may come all the same, or not */
 		content = false;
 	}
 	if (!content) {
@@ -179,8 +177,7 @@ static int take_head(struct turn *t)
 	if (n == 0)
 		return 0;
 	if (n < 0) {
-		/* Of what could not be read only the method is known. */
-		fail(t, (unsigned) -n, &(struct http_request) { .method = request.method });
+		fail(t, (unsigned) -n, &request);
 		return 1;
 	}
 	t->in_at += (size_t) n;
@@ -226,7 +223,7 @@ static void look(struct turn *t)
 	struct connection *c = t->c;
 	int r = 1;
 
-	c->flags &= (uint8_t) ~CONNECTION_UNSEEN;
+	c->flags &= (uint16_t) ~CONNECTION_UNSEEN;
 	while (r > 0 && !(c->flags & CONNECTION_CLOSING)) {
 		if (t->out_length >= OUTPUT_FULL || c->state == CONNECTION_SENDING) {
 			if (t->in_at < t->in_length)
@@ -263,18 +260,18 @@ static ssize_t receive_to(struct turn *t, char *to, size_t length, int flags)
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
 		if (errno == EAGAIN)
-			c->flags &= (uint8_t) ~CONNECTION_MORE;
+			c->flags &= (uint16_t) ~CONNECTION_MORE;
 		return 0;
 	}
 	if (n == 0) {
 		t->ended = true;
-		c->flags &= (uint8_t) ~CONNECTION_MORE;
+		c->flags &= (uint16_t) ~CONNECTION_MORE;
 		return 0;
 	}
 	t->received = true;
 	/* A short read has emptied the socket; but after a FIN in the same event no second one would come. */
 	if ((size_t) n < length && !(c->flags & CONNECTION_END_SEEN))
-		c->flags &= (uint8_t) ~CONNECTION_MORE;
+		c->flags &= (uint16_t) ~CONNECTION_MORE;
 	else
 		c->flags |= CONNECTION_MORE;
 	return n;
@@ -299,6 +296,13 @@ static int discard(struct turn *t, uint64_t most, uint64_t *ret_n)
 	return 1;
 }
 
+static int unread(int fd)
+{
+	int n;
+
+	return ioctl(fd, SIOCINQ, &n) < 0 ? -1 : n;
+}
+
 static int receive_content(struct turn *t)
 {
 	struct connection *c = t->c;
@@ -312,6 +316,10 @@ static int receive_content(struct turn *t)
 		c->left -= n;
 	else
 		http_chunked_skip(&c->chunks, n);
+	/* Exactly so many were asked for, so it was no short read; often there is nothing behind them all the same, and
+	 * to ask is cheaper than a turn that finds out. */
+	if (c->state == CONNECTION_LENGTH && c->left == 0 && !(c->flags & CONNECTION_END_SEEN) && unread(t->fd) == 0)
+		c->flags &= (uint16_t) ~CONNECTION_MORE;
 	return 1;
 }
 
@@ -374,7 +382,7 @@ static int send_bytes(struct turn *t, const char *bytes, size_t length, size_t *
 		n = send(t->fd, bytes, length, MSG_NOSIGNAL);
 	}
 	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM)
+		if (errno != EAGAIN)
 			return -errno;
 		n = 0;
 	}
@@ -446,7 +454,7 @@ static void spill_input(struct turn *t)
 		c->flags |= CONNECTION_SPILLED;
 		memcpy(records_spilled_input(&t->server->records, slot), t->in + t->in_at, c->in_length);
 	} else if (c->flags & CONNECTION_SPILLED && c->out_length == 0) {
-		c->flags &= (uint8_t) ~CONNECTION_SPILLED;
+		c->flags &= (uint16_t) ~CONNECTION_SPILLED;
 		records_free_spill(&t->server->records, slot);
 	}
 }
@@ -547,14 +555,15 @@ static int settle(struct turn *t)
 static int end(struct turn *t)
 {
 	struct connection *c = t->c;
-	bool all_seen = t->received && t->in_at == t->in_length && !(c->flags & CONNECTION_MORE);
+	bool all_seen = t->received && t->in_at == t->in_length &&
+			!(c->flags & (CONNECTION_MORE | CONNECTION_LINGER));
 
 	if (t->ended || all_seen)
 		return -ESHUTDOWN;
 	if (shutdown(t->fd, SHUT_WR) < 0)
 		return -errno;
 	t->in_at = t->in_length;
-	c->flags &= (uint8_t) ~(CONNECTION_UNSEEN | CONNECTION_CLOSING);
+	c->flags &= (uint16_t) ~(CONNECTION_UNSEEN | CONNECTION_CLOSING);
 	c->flags |= CONNECTION_MORE;
 	c->state = CONNECTION_DRAINING;
 	c->left = DRAIN_MAX;
@@ -576,7 +585,7 @@ static int drain(struct turn *t)
 		return r;
 	t->c->left -= n;
 	if (t->c->left == 0)
-		t->c->flags &= (uint8_t) ~CONNECTION_MORE;
+		t->c->flags &= (uint16_t) ~CONNECTION_MORE;
 	return t->ended ? -ESHUTDOWN : settle(t);
 }
 
@@ -733,6 +742,7 @@ static bool open_connection(struct server *server, int fd)
 
 	r = executor_watch(server->ex, fd, REGISTRY_STANDING, &id);
 	if (r < 0) {
+		server_report(server, &(struct report) { .kind = REPORT_CONNECTION_FAILED, .error = -r });
 		if (admitted)
 			server_count(server, -1);
 		(void) close(fd);
@@ -785,7 +795,7 @@ static bool accept_can_go_on(struct server *server, int error)
 
 void connection_accept_rest(struct server *server, int listener)
 {
-	for (int i = 0; i < ACCEPTS_OF_THE_REST; i++) {
+	for (int i = 0; i < ACCEPTS_OF_THE_REST && server->refusals < SERVER_REFUSALS_MAX; i++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
@@ -799,7 +809,7 @@ void connection_accept_rest(struct server *server, int listener)
 static bool accept_some(struct server *server, int listener, unsigned *ret_stay)
 {
 	*ret_stay = 0;
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+	for (int i = 0; i < CONNECTION_ACCEPTS_PER_TURN; i++) {
 		int fd;
 
 		if (server->refusals >= SERVER_REFUSALS_MAX)

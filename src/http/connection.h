@@ -14,6 +14,8 @@
 
 struct server;
 
+enum { CONNECTION_ACCEPTS_PER_TURN = 16 };
+
 enum connection_state {		/* what the next bytes from the client are, or what holds them up */
 	CONNECTION_FREE,
 	CONNECTION_HEAD,	/* a request head, or nothing yet */
@@ -32,6 +34,7 @@ enum {				/* struct connection, flags */
 	CONNECTION_END_SEEN	= 0x20,	/* the client has sent its FIN */
 	CONNECTION_REFUSED	= 0x40,	/* beyond max_connections: not counted, answered 503 */
 	CONNECTION_SPILLED	= 0x80,	/* has pages of its own */
+	CONNECTION_LINGER	= 0x100, /* more may come that nobody will look at: the end is no plain close */
 };
 
 struct connection {
@@ -48,7 +51,7 @@ struct connection {
 	uint32_t in_length;			/* bytes in the spilled input */
 	uint32_t out_offset, out_length;	/* unsent bytes in the spilled output */
 	uint16_t answer;			/* enum route_answer, for the content being read */
-	uint8_t flags;
+	uint16_t flags;
 	uint8_t state;				/* enum connection_state */
 	uint8_t minor;				/* of the request whose content is being read */
 	uint8_t waits;				/* POLLER_READ or POLLER_WRITE as told to the executor; 0: nothing yet */

@@ -18,11 +18,12 @@ enum report_kind {
 	REPORT_CONNECTION_FAILED,	/* the kernel refused something for a connection that it should not: error */
 };
 
+enum { REPORT_KINDS = REPORT_CONNECTION_FAILED + 1 };
 enum { REPORT_TEXT_MAX = 160, REPORT_PEER_MAX = 64 };
 
 struct report {
 	uint64_t time_us;		/* CLOCK_REALTIME */
-	uint64_t connection;		/* a number, unique while the worker runs */
+	uint64_t connection;		/* counted from 1 in each worker; wraps at 2^32 */
 	uint64_t bytes;			/* of the answer */
 	uint32_t suppressed;		/* of this kind since the last one that was reported */
 	int32_t error;			/* errno, or 0 */

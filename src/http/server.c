@@ -313,8 +313,8 @@ static void on_ask(void *arg)
 	struct server *server = arg;
 	uint64_t asked = atomic_load_explicit(&server->asked, memory_order_acquire);
 
-	if (adopt(server, atomic_load_explicit(&server->wish_snapshot, memory_order_acquire)) < 0)
-		server_report(server, &(struct report) { .kind = REPORT_CONNECTION_FAILED, .error = ENOMEM });
+	bool adopted = adopt(server, atomic_load_explicit(&server->wish_snapshot, memory_order_acquire)) == 0;
+
 	if (atomic_load(&server->wish_drain) && !server->draining) {
 		server->draining = true;
 		accept_the_rest(server);
@@ -327,7 +327,9 @@ static void on_ask(void *arg)
 		for_each_connection(server, connection_close);
 		worker_quit(server->worker);
 	}
-	atomic_store_explicit(&server->answered, asked, memory_order_release);
+	/* Without memory for the snapshot the question stays open: main sees that and says so. */
+	if (adopted)
+		atomic_store_explicit(&server->answered, asked, memory_order_release);
 	tell_main(server);
 }
 
@@ -343,7 +345,9 @@ static void add_timers(struct server *server)
 int server_new(struct server **ret, const struct server_options *options)
 {
 	struct server *server = aligned_alloc(64, sizeof *server);
-	uint32_t slots = options->max_connections + EXTRA_SLOTS + (uint32_t) options->n_listeners;
+	/* A slot that is freed while its connection waits to be run again is free only in the next turn. */
+	uint32_t slots = options->max_connections + EXTRA_SLOTS +
+			 (uint32_t) options->n_listeners * (1 + CONNECTION_ACCEPTS_PER_TURN);
 	int r;
 
 	if (!server)
@@ -433,22 +437,22 @@ bool server_answered(struct server *server, uint64_t question)
 	return atomic_load_explicit(&server->answered, memory_order_acquire) >= question;
 }
 
-void server_take_snapshot(struct server *server, const struct snapshot *snapshot)
+uint64_t server_take_snapshot(struct server *server, const struct snapshot *snapshot)
 {
 	atomic_store_explicit(&server->wish_snapshot, snapshot, memory_order_release);
-	(void) server_ask(server);
+	return server_ask(server);
 }
 
-void server_drain(struct server *server)
+uint64_t server_drain(struct server *server)
 {
 	atomic_store(&server->wish_drain, true);
-	(void) server_ask(server);
+	return server_ask(server);
 }
 
-void server_stop(struct server *server)
+uint64_t server_stop(struct server *server)
 {
 	atomic_store(&server->wish_stop, true);
-	(void) server_ask(server);
+	return server_ask(server);
 }
 
 int server_join(struct server *server)

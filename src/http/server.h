@@ -81,8 +81,8 @@ struct server {
 	uint32_t high_slot;			/* slots at and above this never held a connection */
 	uint32_t accepted;
 	uint32_t sampled;			/* requests, for log.access = sample=N */
-	uint32_t suppressed[4];			/* by enum report_kind */
-	uint64_t reported_ms[4];
+	uint32_t suppressed[REPORT_KINDS];			/* by enum report_kind */
+	uint64_t reported_ms[REPORT_KINDS];
 	struct report_ring *reports;		/* owned */
 
 	/* Main writes, the worker reads. */
@@ -103,9 +103,11 @@ struct server *server_free(struct server *server);		/* after server_join; NULL i
 int server_start(struct server *server);
 uint64_t server_ask(struct server *server);			/* the question's number */
 bool server_answered(struct server *server, uint64_t question);
-void server_take_snapshot(struct server *server, const struct snapshot *snapshot);	/* asks */
-void server_drain(struct server *server);			/* asks: accept no more, end what stands */
-void server_stop(struct server *server);			/* asks: close everything and leave */
+
+/* Each states a wish, asks, and returns the question's number.  After server_stop no other question is answered. */
+uint64_t server_take_snapshot(struct server *server, const struct snapshot *snapshot);
+uint64_t server_drain(struct server *server);			/* accept no more, end what stands */
+uint64_t server_stop(struct server *server);			/* close everything and leave */
 int server_join(struct server *server);
 
 /* Worker's thread; for connection.c. */
