@@ -36,9 +36,11 @@ enum {
 
 struct daemon {
 	struct options options;
-	struct conf *conf;			/* owned: in force, as it was loaded */
-	bool misconfigured;			/* conf is the built-in 503: the file was bad at the start */
-	uint32_t room;				/* for connections, since the start */
+	struct conf *started;			/* owned: what it was started with; its server.* and its room for
+						 * connections stay as they are */
+	struct conf *conf;			/* owned: in force; may be the one that it was started with */
+	bool began_misconfigured;		/* that one is the built-in 503: the file was bad at the start */
+	unsigned n_workers;
 	struct listeners listeners;
 	struct workers workers;
 	int signal_fd;				/* owned */
@@ -70,15 +72,34 @@ static void print_errors(const struct conf_errors *errors)
 	}
 }
 
+static void swap_listen(struct conf *a, struct conf *b)
+{
+	struct conf kept = *a;
+
+	a->listen = b->listen;
+	a->n_listen = b->n_listen;
+	a->listen_is_set = b->listen_is_set;
+	b->listen = kept.listen;
+	b->n_listen = kept.n_listen;
+	b->listen_is_set = kept.listen_is_set;
+}
+
 /* A bad file at the start, and systemd holds the port: exiting would make it give up the port for good.  So the
  * built-in settings serve, and every answer says that something is wrong. */
-static int load_misconfigured(struct conf **ret)
+static int load_misconfigured(struct conf **ret, const struct conf_source *source)
 {
 	static const struct http_field retry[] = { { { "Retry-After", 11 }, { "10", 2 } } };
+	struct conf_errors errors = { 0 };
+	struct conf *wanted = NULL;
 	int r = conf_defaults(ret);
 
 	if (r < 0)
 		return r;
+	/* systemd listens where the file says, if that much of it is right. */
+	if (conf_load_listen(&wanted, source, &errors) == 0)
+		swap_listen(*ret, wanted);
+	conf_errors_clear(&errors);
+	conf_free(wanted);
 	(*ret)->answer = (struct http_answer) {
 		.status = 503,
 		.content_type = SLICE("text/plain"),
@@ -138,7 +159,7 @@ static void serving_status(struct daemon *d, char *to, size_t capacity)
 	char where[512];
 
 	listeners_text(&d->listeners, where, sizeof where);
-	if (d->misconfigured)
+	if (d->began_misconfigured && d->conf == d->started)
 		(void) snprintf(to, capacity, "misconfigured: answering 503 on %s; see the journal", where);
 	else
 		(void) snprintf(to, capacity, "serving on %s, configuration %llu", where,
@@ -158,33 +179,37 @@ static void say_what_next(const struct listener *listener)
 
 /* --- descriptors ------------------------------------------------------------------------------------------------- */
 
-/* Raises the soft limit to the hard one, and allows only as many connections as then have a descriptor.  The sandbox
- * may forbid raising: the unit then sets it. */
-static void fit_descriptors(struct conf *conf)
+/* To the hard limit; the sandbox may forbid it: the unit then sets it. */
+static void raise_descriptors(void)
 {
 	struct rlimit limit;
-	rlim_t needed;
-	rlim_t overhead;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Allows only as many connections as there are descriptors for, beside those that are open or will be. */
+static void fit_descriptors(struct daemon *d)
+{
+	uint32_t *max_connections = &d->conf->limits.max_connections;
+	rlim_t taken = SPARE_DESCRIPTORS + (rlim_t) d->n_workers * WORKER_DESCRIPTORS;
+	struct rlimit limit;
+	rlim_t left;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	if (limit.rlim_cur < limit.rlim_max) {
-		struct rlimit raised = { limit.rlim_max, limit.rlim_max };
-
-		if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
-			limit = raised;
-	}
-	overhead = SPARE_DESCRIPTORS + (rlim_t) workers_wanted(conf) * (WORKER_DESCRIPTORS + conf->n_listen);
-	needed = overhead + conf->limits.max_connections;
-	if (needed <= limit.rlim_cur)
+	for (size_t i = 0; i < d->listeners.n; i++)
+		taken += d->listeners.at[i].n_fds;
+	left = limit.rlim_cur > taken ? limit.rlim_cur - taken : 1;
+	if (*max_connections <= left)
 		return;
 	log_write(LOG_LIMIT_LOWERED, LOG_WARNING,
 		  "limits.max_connections lowered from %u to %llu: the limit of open files is %llu "
 		  "(LimitNOFILE= in the unit, or ulimit -n)",
-		  conf->limits.max_connections,
-		  (unsigned long long) (limit.rlim_cur > overhead ? limit.rlim_cur - overhead : 1),
-		  (unsigned long long) limit.rlim_cur);
-	conf->limits.max_connections = limit.rlim_cur > overhead ? (uint32_t) (limit.rlim_cur - overhead) : 1;
+		  *max_connections, (unsigned long long) left, (unsigned long long) limit.rlim_cur);
+	*max_connections = (uint32_t) left;
 }
 
 /* --- starting ---------------------------------------------------------------------------------------------------- */
@@ -202,7 +227,8 @@ static int load_at_start(struct daemon *d)
 	bool passed = d->listeners.n > 0;
 	int r;
 
-	r = conf_load(&d->conf, &d->options.source, &errors);
+	r = conf_load(&d->started, &d->options.source, &errors);
+	d->conf = d->started;
 	if (r == 0)
 		return 0;
 	if (r == -ENOMEM)
@@ -213,8 +239,11 @@ static int load_at_start(struct daemon *d)
 		return EX_CONFIG;
 	log_write(LOG_CONFIG_REFUSED, LOG_ERR,
 		  "the configuration is bad: every request is answered 503 until it is mended and reloaded");
-	d->misconfigured = true;
-	return load_misconfigured(&d->conf) < 0 ? EX_OSERR : 0;
+	d->began_misconfigured = true;
+	if (load_misconfigured(&d->started, &d->options.source) < 0)
+		return EX_OSERR;
+	d->conf = d->started;
+	return 0;
 }
 
 static int open_listeners(struct daemon *d)
@@ -223,7 +252,7 @@ static int open_listeners(struct daemon *d)
 	char *why = NULL;
 
 	if (d->listeners.n == 0) {
-		if (listeners_bind(&d->listeners, d->conf, workers_wanted(d->conf), &why) < 0)
+		if (listeners_bind(&d->listeners, d->conf, d->n_workers, &why) < 0)
 			return fail_start(why, EX_OSERR);
 		return 0;
 	}
@@ -257,7 +286,7 @@ static int start_workers(struct daemon *d)
 
 	r = make_snapshot(&snapshot, 1, d->conf);
 	if (r == 0)
-		r = workers_start(&d->workers, d->conf, &d->listeners, snapshot);
+		r = workers_start(&d->workers, d->n_workers, d->conf, &d->listeners, snapshot);
 	if (r == 0) {
 		workers_ask(&d->workers);
 		r = workers_wait(&d->workers, ADOPT_TIMEOUT_MS) ? 0 : -ETIMEDOUT;
@@ -281,11 +310,12 @@ static int start(struct daemon *d)
 	if (r != 0)
 		return r;
 	log_set_level(d->conf->log_level);
+	d->n_workers = workers_wanted(d->conf);
+	raise_descriptors();
 	r = open_listeners(d);
 	if (r != 0)
 		return r;
-	fit_descriptors(d->conf);
-	d->room = d->conf->limits.max_connections;
+	fit_descriptors(d);
 	d->signal_fd = take_signals();
 	if (d->signal_fd < 0)
 		return EX_OSERR;
@@ -312,18 +342,21 @@ static int start(struct daemon *d)
 
 /* --- reloading --------------------------------------------------------------------------------------------------- */
 
-/* server.* cannot change while it runs.  After a bad start there is nothing to compare with: what serves is built in. */
+/* server.* cannot change while it runs, and what would change it is refused.  Only after a bad start, when what it was
+ * started with is nobody's wish, the rest is taken, and what has to wait is told. */
 static int load_again(struct daemon *d, struct conf **ret, struct conf_errors *errors)
 {
 	int r = conf_load(ret, &d->options.source, errors);
 
-	if (r < 0)
+	if (r < 0 || conf_needs_restart(d->started, *ret, d->options.source.file, errors) == 0)
 		return r;
-	if (!d->misconfigured && conf_needs_restart(d->conf, *ret, d->options.source.file, errors) > 0) {
-		*ret = conf_free(*ret);
-		return -EINVAL;
+	if (d->began_misconfigured) {
+		log_errors(errors, LOG_WARNING);
+		conf_errors_clear(errors);
+		return 0;
 	}
-	return 0;
+	*ret = conf_free(*ret);
+	return -EINVAL;
 }
 
 static int put_in_force(struct daemon *d, struct conf *conf)
@@ -332,9 +365,8 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 	struct snapshot *snapshot;
 	int r;
 
-	if (conf->limits.max_connections > d->room)
-		conf->limits.max_connections = d->room;
-	conf->max_connections_at_start = d->conf->max_connections_at_start;
+	if (conf->limits.max_connections > d->started->limits.max_connections)
+		conf->limits.max_connections = d->started->limits.max_connections;
 	r = make_snapshot(&snapshot, number, conf);
 	if (r == 0)
 		r = workers_take_snapshot(&d->workers, snapshot);
@@ -343,9 +375,9 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 	if (!workers_wait(&d->workers, ADOPT_TIMEOUT_MS))
 		log_write(LOG_WORKER_STUCK, LOG_WARNING, "worker %d has not taken the new configuration yet",
 			  workers_unanswered(&d->workers));
-	conf_free(d->conf);
+	if (d->conf != d->started)
+		conf_free(d->conf);
 	d->conf = conf;
-	d->misconfigured = false;
 	log_set_level(conf->log_level);
 	return 0;
 }
@@ -376,8 +408,7 @@ static void reload(struct daemon *d)
 	if (r < 0 && errors.n == 0)
 		add_error(&errors, d->options.source.file, why_not(r));
 	if (r < 0) {
-		if (conf && conf != d->conf)
-			conf_free(conf);
+		conf_free(conf);
 		refused(d, &errors, status, sizeof status);
 	} else {
 		serving_status(d, status, sizeof status);
@@ -503,6 +534,15 @@ static void run(struct daemon *d)
 	}
 }
 
+/* A thread that does not come back cannot be joined, and what it uses cannot be freed. */
+static _Noreturn void leave_stuck(struct daemon *d)
+{
+	log_write(LOG_WORKER_STUCK, LOG_ERR, "worker %d does not answer: it is left behind", workers_unanswered(&d->workers));
+	log_stop();
+	notify_barrier();
+	_exit(EX_SOFTWARE);
+}
+
 static int serve(struct daemon *d)
 {
 	uint64_t requests;
@@ -517,12 +557,16 @@ static int serve(struct daemon *d)
 		requests = workers_requests(&d->workers);
 		log_write(LOG_STOPPED, LOG_INFO, "stopped after %llu requests", (unsigned long long) requests);
 	}
+	if (status == 0 && !workers_leave(&d->workers, STOP_MARGIN_MS))
+		leave_stuck(d);
 	workers_stop(&d->workers);
 	log_stop();			/* nobody reports any more */
 	workers_deinit(&d->workers);
 	listeners_close(&d->listeners);
 	close_fd(&d->signal_fd);
-	d->conf = conf_free(d->conf);
+	if (d->conf != d->started)
+		conf_free(d->conf);
+	d->started = d->conf = conf_free(d->started);
 	notify_barrier();
 	return status;
 }

@@ -4,19 +4,25 @@
 #include "core/cleanup.h"
 #include "core/clock.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 
+enum { WORKERS_AUTO_MAX = 256 };
+
 unsigned workers_wanted(const struct conf *conf)
 {
 	cpu_set_t cpus;
+	int n;
 
 	if (conf->workers > 0)
 		return conf->workers;
-	if (sched_getaffinity(0, sizeof cpus, &cpus) < 0)	/* more CPUs than the set has room for */
-		return (unsigned) sysconf(_SC_NPROCESSORS_ONLN);
-	return (unsigned) CPU_COUNT(&cpus);
+	if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
+		n = CPU_COUNT(&cpus);
+	else	/* there are more than the set has room for */
+		n = (int) sysconf(_SC_NPROCESSORS_ONLN);
+	return n < 1 ? 1 : n > WORKERS_AUTO_MAX ? WORKERS_AUTO_MAX : (unsigned) n;
 }
 
 uint64_t workers_generation(const struct workers *workers)
@@ -43,6 +49,8 @@ static struct server_listener for_worker(const struct listener *listener, unsign
 {
 	bool one = listener->n_fds == 1;
 
+	assert(one || worker < listener->n_fds);
+
 	return (struct server_listener) {
 		.fd = listener->fds[one ? 0 : worker],
 		.shared = one && n_workers > 1,
@@ -50,7 +58,7 @@ static struct server_listener for_worker(const struct listener *listener, unsign
 	};
 }
 
-static int start_one(struct workers *workers, unsigned number, const struct conf *conf,
+static int start_one(struct workers *workers, unsigned number, unsigned n_workers, const struct conf *conf,
 		     const struct listeners *listeners)
 {
 	cleanup(free_pointer) struct server_listener *own = calloc(listeners->n + 1, sizeof *own);
@@ -69,7 +77,7 @@ static int start_one(struct workers *workers, unsigned number, const struct conf
 	if (!own)
 		return -ENOMEM;
 	for (size_t i = 0; i < listeners->n; i++)
-		own[i] = for_worker(&listeners->at[i], number, workers_wanted(conf));
+		own[i] = for_worker(&listeners->at[i], number, n_workers);
 	r = server_new(&workers->at[number], &options);
 	if (r < 0)
 		return r;
@@ -78,10 +86,9 @@ static int start_one(struct workers *workers, unsigned number, const struct conf
 	return server_start(workers->at[number]);
 }
 
-int workers_start(struct workers *workers, const struct conf *conf, const struct listeners *listeners,
+int workers_start(struct workers *workers, unsigned n, const struct conf *conf, const struct listeners *listeners,
 		  struct snapshot *snapshot)
 {
-	unsigned wanted = workers_wanted(conf);
 	int r;
 
 	r = keep_snapshot(workers, snapshot);
@@ -90,20 +97,27 @@ int workers_start(struct workers *workers, const struct conf *conf, const struct
 	workers->answer_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (workers->answer_fd < 0)
 		return -errno;
-	workers->at = calloc(wanted, sizeof *workers->at);
-	workers->questions = calloc(wanted, sizeof *workers->questions);
-	workers->rings = calloc(wanted, sizeof(struct report_ring *));
+	workers->at = calloc(n, sizeof *workers->at);
+	workers->questions = calloc(n, sizeof *workers->questions);
+	workers->rings = calloc(n, sizeof(struct report_ring *));
 	if (!workers->at || !workers->questions || !workers->rings)
 		return -ENOMEM;
-	for (unsigned i = 0; i < wanted && r == 0; i++)
-		r = start_one(workers, i, conf, listeners);
+	for (unsigned i = 0; i < n && r == 0; i++)
+		r = start_one(workers, i, n, conf, listeners);
 	return r;
+}
+
+bool workers_leave(struct workers *workers, int timeout_ms)
+{
+	for (unsigned i = 0; i < workers->n; i++)
+		workers->questions[i] = server_stop(workers->at[i]);
+	return workers_wait(workers, timeout_ms);
 }
 
 void workers_stop(struct workers *workers)
 {
 	for (unsigned i = 0; i < workers->n; i++)
-		server_stop(workers->at[i]);
+		(void) server_stop(workers->at[i]);
 	for (unsigned i = 0; i < workers->n; i++)
 		(void) server_join(workers->at[i]);
 }
@@ -129,16 +143,14 @@ int workers_take_snapshot(struct workers *workers, struct snapshot *snapshot)
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < workers->n; i++)
-		server_take_snapshot(workers->at[i], snapshot);
-	workers_ask(workers);
+		workers->questions[i] = server_take_snapshot(workers->at[i], snapshot);
 	return 0;
 }
 
 void workers_drain(struct workers *workers)
 {
 	for (unsigned i = 0; i < workers->n; i++)
-		server_drain(workers->at[i]);
-	workers_ask(workers);
+		workers->questions[i] = server_drain(workers->at[i]);
 }
 
 uint32_t workers_connections(struct workers *workers)

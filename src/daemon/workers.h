@@ -20,11 +20,13 @@ struct workers {				/* zero it before use; answer_fd -1 */
 	struct report_ring **rings;		/* owned; the rings are the servers' */
 };
 
-unsigned workers_wanted(const struct conf *conf);	/* server.workers; auto: CPUs that the process may use */
+/* server.workers; auto: the CPUs that the process may use now, which may be others the next time. */
+unsigned workers_wanted(const struct conf *conf);
 
-/* Makes and starts one worker for each CPU or as configured.  The snapshot becomes the workers', also on failure. */
-int workers_start(struct workers *workers, const struct conf *conf, const struct listeners *listeners,
+/* Makes and starts so many workers.  The snapshot becomes the workers', also on failure. */
+int workers_start(struct workers *workers, unsigned n, const struct conf *conf, const struct listeners *listeners,
 		  struct snapshot *snapshot);
+bool workers_leave(struct workers *workers, int timeout_ms);	/* all end; false: one does not answer */
 void workers_stop(struct workers *workers);		/* closes every connection and ends the threads */
 void workers_deinit(struct workers *workers);		/* after workers_stop; may be called twice */
 
