@@ -73,7 +73,7 @@ def equal(got, expected, what=""):
 # --- the daemon ------------------------------------------------------------------------------------------------------
 
 class Daemon:
-    def __init__(self, directory, settings=(), listen=("127.0.0.1:0",), config="", limits=None):
+    def __init__(self, directory, settings=(), listen=("127.0.0.1:0",), config="", limits=None, passed=None):
         self.directory = directory
         self.config_file = os.path.join(directory, "reactord.conf")
         self.write_config(config)
@@ -82,15 +82,20 @@ class Daemon:
             command += ["-l", address]
         for setting in settings:
             command += ["-o", setting]
-        if limits:
-            def prepare():
+        if passed:      # a listener, as systemd would: descriptor 3, and the variables of sd_listen_fds(3)
+            listen = [passed]
+            command = ["sh", "-c", 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@"', REACTORD, "-c", self.config_file]
+
+        def prepare():
+            if limits:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        else:
-            prepare = None
+            if passed:
+                os.dup2(passed.fileno(), 3)
         environment = {k: v for k, v in os.environ.items()
                        if k not in ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "JOURNAL_STREAM")}
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, preexec_fn=prepare, env=environment)
+                                        stderr=subprocess.STDOUT, preexec_fn=prepare, env=environment,
+                                        pass_fds=(3,) if passed else ())
         self.lines = []
         self.reader = threading.Thread(target=self.read_lines, daemon=True)
         self.reader.start()
@@ -909,6 +914,36 @@ def _():
     equal(run("-c", "/nonexistent/reactord.conf")[0], 78)
     equal(run("-t", "-o", "limits.nonsense=1")[0], 78)
     equal(run("-t", "-l", "nonsense")[0], 78)
+
+
+@test("after a bad start 503 is answered where systemd listens, and a mended file is taken again and again")
+def _():
+    good = "[server]\nworkers = 3\n[response]\nbody = mended\n[limits]\nmax_connections = 20000\n"
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with daemon(config=BAD, passed=listener) as d, Client(d.address) as c:
+            equal(len(d.said("reactord.conf:[247]:")), 3)
+            c.send(request())
+            status, fields, body = c.response()
+            equal((status, "retry-after" in fields, b"misconfigured" in body), (503, True, True))
+            d.reload(BAD, "the new configuration is refused")
+            d.reload(good, "configuration 2 is in force")
+            c.send(request())
+            equal(c.response()[2], b"mended")
+            equal(len(d.said("server.workers changed from")), 1, "what has to wait is told")
+            d.reload(good, "configuration 3 is in force")
+
+
+@test("a bad start is an end with --strict, and without listeners of systemd's")
+def _():
+    with socket.socket() as listener, config_file(BAD) as path:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        done = subprocess.run(["sh", "-c", 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@"', REACTORD, "--strict", "-c", path],
+                              preexec_fn=lambda: os.dup2(listener.fileno(), 3), pass_fds=(3,), capture_output=True,
+                              timeout=PATIENCE_S)
+        equal(done.returncode, 78)
 
 
 @test("an address in use exits with 71, the address and the reason")
