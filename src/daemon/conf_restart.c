@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a reload cannot change: the sockets, the threads, and the room for connections, which are all made at start.
+ * Addresses are compared by what they mean, in any order: the same one written in another way needs no restart.
+ *
+ * Rejected: a flag for each key in the table.  Three of the five are compared in a way of their own, and the advice for
+ * two of them is another.
+ */
+#include "daemon/conf.h"
+#include "core/cleanup.h"
+#include "daemon/conf_errors.h"
+#include "daemon/conf_keys.h"
+#include "daemon/conf_values.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool has_address(const struct conf *conf, const struct address *wanted)
+{
+	for (size_t i = 0; i < conf->n_listen; i++) {
+		for (unsigned j = 0; j < conf->listen[i].n; j++) {
+			if (conf_same_place(&conf->listen[i].at[j], wanted)
+			    && conf->listen[i].at[j].mode == wanted->mode)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* In any order, and however they were written. */
+static bool listens_within(const struct conf *a, const struct conf *b)
+{
+	for (size_t i = 0; i < a->n_listen; i++) {
+		for (unsigned j = 0; j < a->listen[i].n; j++) {
+			if (!has_address(b, &a->listen[i].at[j]))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* What stands behind "key = ", as the dump prints it; of a list with commas between. */
+static char *setting_text(const struct conf *conf, const struct conf_key *key)
+{
+	char *text = NULL, *write_at;
+	size_t length;
+	FILE *to;
+
+	if (key == &conf_keys[CONF_KEY_LISTEN]) {
+		to = open_memstream(&text, &length);
+		for (size_t i = 0; to && i < conf->n_listen; i++)
+			fprintf(to, "%s%s", i ? ", " : "", conf->listen[i].text);
+		return to && fclose(to) == 0 ? text : NULL;
+	}
+	to = open_memstream(&text, &length);
+	if (!to)
+		return NULL;
+	key->print(conf, key, to);
+	if (fclose(to) != 0 || !(write_at = strchr(text, '='))) {
+		free(text);
+		return NULL;
+	}
+	memmove(text, write_at + 2, strlen(write_at + 2) + 1);
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+static void needs_restart(const struct conf *running, const struct conf *wanted, const struct conf_key *key,
+			  const char *file, const char *what_to_do, struct conf_errors *ret_errors)
+{
+	const struct conf_origin *origin = &((const struct conf_owned *) wanted->owned)->origins[key - conf_keys];
+	cleanup(free_pointer) char *old = setting_text(running, key);
+	cleanup(free_pointer) char *new = setting_text(wanted, key);
+	char *message;
+
+	if (asprintf(&message, "%s.%s changed from %s to %s: %s", key->section, key->name, old ? old : "?",
+		     new ? new : "?", what_to_do) < 0)
+		return;
+	(void) conf_errors_add(ret_errors, origin->source ? origin->file : file, origin->line, message);
+}
+
+size_t conf_needs_restart(const struct conf *running, const struct conf *wanted, const char *file,
+			  struct conf_errors *ret_errors)
+{
+	static const char restart[] = "needs `systemctl restart reactord`; the running configuration stays";
+	static const char restart_sockets[] = "needs `systemctl daemon-reload && systemctl restart reactord.socket "
+					      "reactord`; the running configuration stays";
+	size_t n = 0;
+
+	if (!listens_within(running, wanted) || !listens_within(wanted, running)) {
+		needs_restart(running, wanted, &conf_keys[CONF_KEY_LISTEN], file, restart_sockets, ret_errors);
+		n++;
+	}
+	for (int i = CONF_KEY_WORKERS; i <= CONF_KEY_BACKLOG; i++) {
+		if (i == CONF_KEY_WORKERS ? running->workers == wanted->workers
+				     : conf_number(running, &conf_keys[i]) == conf_number(wanted, &conf_keys[i]))
+			continue;
+		needs_restart(running, wanted, &conf_keys[i], file, restart, ret_errors);
+		n++;
+	}
+	if (wanted->limits.max_connections > running->max_connections_at_start) {
+		needs_restart(running, wanted, &conf_keys[CONF_KEY_MAX_CONNECTIONS], file,
+			      "more than the daemon was started with needs `systemctl restart reactord`; the running "
+			      "configuration stays", ret_errors);
+		n++;
+	}
+	return n;
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each kind of value is a parser and a printer, side by side, since one must read what the other writes.  Numbers,
+ * sizes, times and words go to the member that the key names; the rest know their own place in struct conf.
+ *
+ * Times without a unit are seconds; their printer always writes one.  Nothing is rounded and nothing is clipped to its
+ * range: rejected, because a setting would then be in force that nobody wrote.
+ */
+#include "daemon/conf_values.h"
+#include "daemon/address.h"
+#include "daemon/conf_errors.h"
+#include "daemon/ini.h"
+#include "http/snapshot.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+enum {
+	HEADERS_MAX	= 1000,
+	LISTEN_MAX	= 256,
+};
+
+const struct conf_units conf_no_units = { "a whole number, like 100", false, { { "", 1 } } };
+const struct conf_units conf_sizes = {
+	"a whole number of bytes, or with K, M or G behind it, like 8K", true,
+	{ { "G", 1 << 30 }, { "M", 1 << 20 }, { "K", 1 << 10 }, { "", 1 } },
+};
+const struct conf_units conf_times = {
+	"a whole number with ms, s, m or h behind it, like 200ms or 30s", false,
+	{ { "h", 3600 * 1000 }, { "m", 60 * 1000 }, { "s", 1000 }, { "ms", 1 } },
+};
+
+const struct conf_word conf_executors[] = { { "inline", CONF_INLINE }, { "threaded", CONF_THREADED }, { NULL, 0 } };
+const struct conf_word conf_levels[] = {
+	{ "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info", LOG_INFO },
+	{ "debug", LOG_DEBUG }, { NULL, 0 },
+};
+const struct conf_word conf_accesses[] = {
+	{ "off", CONF_ACCESS_OFF }, { "errors", CONF_ACCESS_ERRORS }, { "sample=N", CONF_ACCESS_SAMPLE },
+	{ "all", CONF_ACCESS_ALL }, { NULL, 0 },
+};
+
+/* ---- Numbers, sizes, times ---- */
+
+static void store_number(struct conf *conf, const struct conf_key *key, uint64_t number)
+{
+	void *at = (char *) conf + key->offset;
+
+	if (key->width == sizeof number) {
+		memcpy(at, &number, sizeof number);
+	} else {
+		uint32_t narrow = (uint32_t) number;
+
+		assert(key->width == sizeof narrow);
+		memcpy(at, &narrow, sizeof narrow);
+	}
+}
+
+uint64_t conf_number(const struct conf *conf, const struct conf_key *key)
+{
+	const void *at = (const char *) conf + key->offset;
+	uint64_t number;
+	uint32_t narrow;
+
+	if (key->width == sizeof number) {
+		memcpy(&number, at, sizeof number);
+		return number;
+	}
+	assert(key->width == sizeof narrow);
+	memcpy(&narrow, at, sizeof narrow);
+	return narrow;
+}
+
+/* The number with the largest unit that leaves it whole. */
+struct amount {
+	char text[32];
+};
+
+static struct amount amount(uint64_t number, const struct conf_units *units)
+{
+	const struct conf_unit *unit = units->at;
+	struct amount amount;
+
+	while (unit->factor > 1 && (number == 0 || number % unit->factor != 0))
+		unit++;
+	snprintf(amount.text, sizeof amount.text, "%" PRIu64 "%s", number / unit->factor, unit->suffix);
+	return amount;
+}
+
+static int parse_amount(struct conf_loading *load, const struct conf_key *key, struct slice value, uint64_t *ret)
+{
+	const struct conf_units *units = key->units;
+	uint64_t number = 0, factor = 0;
+	bool overflow = false;
+	struct slice suffix;
+	size_t digits = 0;
+
+	for (; digits < value.length && isdigit((unsigned char) value.at[digits]); digits++)
+		overflow |= __builtin_mul_overflow(number, 10, &number)
+			|| __builtin_add_overflow(number, (uint64_t) (value.at[digits] - '0'), &number);
+	suffix = (struct slice) { value.at + digits, value.length - digits };
+
+	if (suffix.length == 0 && units == &conf_times)
+		factor = 1000;
+	for (const struct conf_unit *unit = units->at; !factor && unit->suffix; unit++) {
+		if (units->ignore_case ? slice_equal_nocase(suffix, slice_of(unit->suffix))
+				       : slice_equal(suffix, slice_of(unit->suffix)))
+			factor = unit->factor;
+	}
+	if (digits == 0 || factor == 0)
+		return conf_mistake(load, "%s.%s: \"%s\" is not %s", key->section, key->name, conf_show(value).text,
+				    units->like);
+	if (overflow || __builtin_mul_overflow(number, factor, &number) || number < key->min || number > key->max)
+		return conf_mistake(load, "%s.%s: %s is out of range, which is %s to %s", key->section, key->name,
+				    conf_show(value).text, amount(key->min, units).text, amount(key->max, units).text);
+
+	*ret = number;
+	return 0;
+}
+
+int conf_parse_number(struct conf_loading *load, const struct conf_key *key, struct slice value)
+{
+	uint64_t number;
+	int r;
+
+	r = parse_amount(load, key, value, &number);
+	if (r < 0)
+		return r;
+
+	store_number(load->conf, key, number);
+	return 0;
+}
+
+void conf_print_number(const struct conf *conf, const struct conf_key *key, FILE *to)
+{
+	fprintf(to, "%s = %s\n", key->name, amount(conf_number(conf, key), key->units).text);
+}
+
+int conf_parse_workers(struct conf_loading *load, const struct conf_key *key, struct slice value)
+{
+	if (slice_equal(value, SLICE("auto"))) {
+		load->conf->workers = 0;
+		return 0;
+	}
+	if (value.length == 0 || !isdigit((unsigned char) value.at[0]))
+		return conf_mistake(load, "server.workers: \"%s\" is neither auto nor a number from %" PRIu64
+				    " to %" PRIu64, conf_show(value).text, key->min, key->max);
+	return conf_parse_number(load, key, value);
+}
+
+void conf_print_workers(const struct conf *conf, const struct conf_key *key, FILE *to)
+{
+	if (conf->workers == 0)
+		fprintf(to, "%s = auto\n", key->name);
+	else
+		conf_print_number(conf, key, to);
+}
+
+/* ---- Words ---- */
+
+static int wrong_word(struct conf_loading *load, const struct conf_key *key, const struct conf_word *words,
+		      struct slice value)
+{
+	struct conf_shown shown = conf_show(value);
+	struct conf_guess guess = { 0 };
+	char all[128] = "";
+	size_t length = 0;
+
+	for (const struct conf_word *word = words; word->text; word++) {
+		conf_guess_consider(&guess, shown.text, word->text, NULL, 0);
+		length += (size_t) snprintf(all + length, sizeof all - length, "%s%s",
+					    length == 0 ? "" : word[1].text ? ", " : " or ", word->text);
+	}
+	if (guess.word)
+		return conf_mistake(load, "%s.%s: \"%s\" is not %s; did you mean %s?", key->section, key->name,
+				    shown.text, all, guess.word);
+	return conf_mistake(load, "%s.%s: \"%s\" is not %s", key->section, key->name, shown.text, all);
+}
+
+int conf_parse_word(struct conf_loading *load, const struct conf_key *key, struct slice value)
+{
+	for (const struct conf_word *word = key->words; word->text; word++) {
+		if (slice_equal(value, slice_of(word->text))) {
+			store_number(load->conf, key, word->value);
+			return 0;
+		}
+	}
+	return wrong_word(load, key, key->words, value);
+}
+
+void conf_print_word(const struct conf *conf, const struct conf_key *key, FILE *to)
+{
+	for (const struct conf_word *word = key->words; word->text; word++) {
+		if (conf_number(conf, key) == word->value)
+			fprintf(to, "%s = %s\n", key->name, word->text);
+	}
+}
+
+int conf_parse_access(struct conf_loading *load, const struct conf_key *key, struct slice value)
+{
+	static const struct conf_key sample = { "log", "access", .min = 1, .max = 1000000000, .units = &conf_no_units };
+	const struct slice begin = SLICE("sample=");
+	uint64_t every = 1;
+	int r;
+
+	if (value.length >= begin.length && memcmp(value.at, begin.at, begin.length) == 0) {
+		r = parse_amount(load, &sample, (struct slice) {
+			value.at + begin.length, value.length - begin.length,
+		}, &every);
+		if (r < 0)
+			return r;
+		load->conf->access = CONF_ACCESS_SAMPLE;
+		load->conf->access_sample = (uint32_t) every;
+		return 0;
+	}
+	for (const struct conf_word *word = conf_accesses; word->text; word++) {
+		if (word->value != CONF_ACCESS_SAMPLE && slice_equal(value, slice_of(word->text))) {
+			load->conf->access = word->value;
+			load->conf->access_sample = 1;
+			return 0;
+		}
+	}
+	return wrong_word(load, key, conf_accesses, value);
+}
+
+void conf_print_access(const struct conf *conf, const struct conf_key *key, FILE *to)
+{
+	switch (conf->access) {
+	case CONF_ACCESS_SAMPLE:
+		fprintf(to, "%s = sample=%" PRIu32 "\n", key->name, conf->access_sample);
+		return;
+	case CONF_ACCESS_OFF:
+	case CONF_ACCESS_ERRORS:
+	case CONF_ACCESS_ALL:
+		fprintf(to, "%s = %s\n", key->name, conf_accesses[conf->access].text);
+		return;
+	}
+}
+
+/* ---- server.listen ---- */
+
+void conf_clear_listen(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_listen; i++)
+		free(conf->listen[i].text);
+	free(conf->listen);
+	conf->listen = NULL;
+	conf->n_listen = 0;
+}
+
+static int add_listen(struct conf_loading *load, const struct conf_listen *listen, struct slice value)
+{
+	struct conf *conf = load->conf;
+	struct conf_listen *at;
+	char *text;
+
+	text = strndup(value.at, value.length);
+	if (!text)
+		return conf_out_of_memory(load);
+	at = realloc(conf->listen, (conf->n_listen + 1) * sizeof *at);
+	if (!at) {
+		free(text);
+		return conf_out_of_memory(load);
+	}
+
+	conf->listen = at;
+	at[conf->n_listen] = *listen;
+	at[conf->n_listen++].text = text;
+	return 0;
+}
+
+bool conf_same_place(const struct address *a, const struct address *b)
+{
+	return a->length == b->length && memcmp(&a->at, &b->at, a->length) == 0;
+}
+
+/* The kernel chooses another port each time, so port 0 may be asked for twice. */
+static bool has_port_0(const struct address *address)
+{
+	struct sockaddr_in inet;
+	struct sockaddr_in6 inet6;
+
+	switch (address->at.ss_family) {
+	case AF_INET:
+		memcpy(&inet, &address->at, sizeof inet);
+		return inet.sin_port == 0;
+	case AF_INET6:
+		memcpy(&inet6, &address->at, sizeof inet6);
+		return inet6.sin6_port == 0;
+	default:
+		return false;
+	}
+}
+
+/* value ends with a NUL. */
+int conf_parse_listen(struct conf_loading *load, const struct conf_key *key, struct slice value)
+{
+	struct conf_listen listen = { 0 };
+	struct conf *conf = load->conf;
+	const char *why;
+	int n;
+
+	n = address_parse(value.at, listen.at, &why);
+	if (n < 0)
+		return conf_mistake(load, "server.listen: \"%s\": %s", conf_show(value).text, why);
+	listen.n = (unsigned) n;
+	if (conf->n_listen == LISTEN_MAX)
+		return conf_mistake(load, "server.listen: there are more than %d addresses", LISTEN_MAX);
+
+	for (size_t i = 0; i < conf->n_listen; i++) {
+		for (unsigned j = 0; j < conf->listen[i].n * listen.n; j++) {
+			const struct address *old = &conf->listen[i].at[j % conf->listen[i].n];
+			const struct address *new = &listen.at[j / conf->listen[i].n];
+
+			if (conf_same_place(old, new) && !has_port_0(new))
+				return conf_mistake(load, "server.listen: \"%s\" is already listened on by \"%s\"",
+						    conf_show(value).text,
+						    conf_show(slice_of(conf->listen[i].text)).text);
+		}
+	}
+	return add_listen(load, &listen, value);
+}
+
+void conf_print_listen(const struct conf *conf, const struct conf_key *key, FILE *to)
+{
+	/* Not the same as the default address that was set: then systemd's sockets must agree with it. */
+	if (!conf->listen_is_set)
+		fprintf(to, "# Not set, so the sockets that systemd passes are right as they are; without any:\n");
+	for (size_t i = 0; i < conf->n_listen; i++)
+		fprintf(to, "%s%s = %s\n", conf->listen_is_set ? "" : "#", key->name, conf->listen[i].text);
+}
+
+/* ---- The answer ---- */
+
+int conf_parse_content_type(struct conf_loading *load, const struct conf_key *key, struct slice value)
+{
+	const char *why = NULL;
+	char *text;
+
+	/* Under this name the field belongs to us; it is the value that is asked about. */
+	if (value.length > 0)
+		why = http_field_refused(SLICE("Content-Language"), value);
+	if (why)
+		return conf_mistake(load, "response.content_type: \"%s\": %s", conf_show(value).text, why);
+	text = strndup(value.at, value.length);
+	if (!text)
+		return conf_out_of_memory(load);
+
+	free(load->owned->content_type);
+	load->owned->content_type = text;
+	load->conf->answer.content_type = (struct slice) { text, value.length };
+	return 0;
+}
+
+void conf_print_text(const char *name, struct slice text, FILE *to)
+{
+	fprintf(to, "%s = ", name);
+	ini_write_text(text, to);
+	fputc('\n', to);
+}
+
+void conf_print_content_type(const struct conf *conf, const struct conf_key *key, FILE *to)
+{
+	conf_print_text(key->name, conf->answer.content_type, to);
+}
+
+void conf_clear_headers(struct conf_loading *load)
+{
+	struct conf_owned *owned = load->owned;
+
+	for (size_t i = 0; i < owned->n_fields; i++)
+		free(owned->field_texts[i]);
+	owned->n_fields = 0;
+	load->conf->answer.n_fields = 0;
+}
+
+int conf_parse_header(struct conf_loading *load, const struct conf_key *key, struct slice value)
+{
+	struct conf_owned *owned = load->owned;
+	const char *colon = memchr(value.at, ':', value.length);
+	struct http_field field, *fields;
+	char **texts;
+	const char *why;
+
+	if (!colon)
+		return conf_mistake(load, "response.header: \"%s\" is not a field, like Retry-After: 60",
+				    conf_show(value).text);
+	if (owned->n_fields == HEADERS_MAX)
+		return conf_mistake(load, "response.header: there are more than %d fields", HEADERS_MAX);
+	field.name = (struct slice) { value.at, (size_t) (colon - value.at) };
+	field.value = (struct slice) { colon + 1, value.length - field.name.length - 1 };
+	while (field.value.length > 0 && strchr(" \t", field.value.at[0])) {
+		field.value.at++;
+		field.value.length--;
+	}
+	while (field.value.length > 0 && strchr(" \t", field.value.at[field.value.length - 1]))
+		field.value.length--;
+	why = http_field_refused(field.name, field.value);
+	if (why)
+		return conf_mistake(load, "response.header: %s: %s", conf_show(field.name).text, why);
+
+	/* Each array grows by itself: a failure of the second leaves the first larger than it need be, and that is all. */
+	texts = realloc(owned->field_texts, (owned->n_fields + 1) * sizeof *texts);
+	if (!texts)
+		return conf_out_of_memory(load);
+	owned->field_texts = texts;
+	fields = realloc(owned->fields, (owned->n_fields + 1) * sizeof *fields);
+	if (!fields)
+		return conf_out_of_memory(load);
+	owned->fields = fields;
+	load->conf->answer.fields = fields;
+	texts[owned->n_fields] = strndup(value.at, value.length);
+	if (!texts[owned->n_fields])
+		return conf_out_of_memory(load);
+
+	field.name.at = texts[owned->n_fields];
+	field.value.at = texts[owned->n_fields] + (field.value.at - value.at);
+	fields[owned->n_fields++] = field;
+	load->conf->answer.n_fields = owned->n_fields;
+	return 0;
+}
+
+void conf_print_header(const struct conf *conf, const struct conf_key *key, FILE *to)
+{
+	for (size_t i = 0; i < conf->answer.n_fields; i++) {
+		const struct http_field *field = &conf->answer.fields[i];
+
+		fprintf(to, "%s = %.*s: %.*s\n", key->name, (int) field->name.length, field->name.at,
+			(int) field->value.length, field->value.at);
+	}
+}
