@@ -25,7 +25,7 @@
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
 int __wrap_sd_journal_sendv(const struct iovec *fields, int n);
 
-enum { MANY = 600, SENT_MAX = 1024, FIELDS = 16 };
+enum { MANY = 3000, SENT_MAX = 4096, FIELDS = 16 };
 
 /* --- a clock that is moved by hand ------------------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@
 #include <systemd/sd-journal.h>
 
 enum {
-	LINES		= 256,		/* a power of two */
+	LINES		= 2048,		/* a power of two; a bad configuration has up to a thousand */
 	TEXT_MAX	= 1024,
 	FIELDS_MAX	= 16,
 	STOP_MS		= 1000,
