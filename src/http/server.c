@@ -240,12 +240,13 @@ static int watch_listeners(struct server *server)
 uint32_t server_count(struct server *server, int change)
 {
 	uint32_t standing = atomic_load_explicit(&server->standing, memory_order_relaxed) + (uint32_t) change;
+	uint32_t all;
 
 	atomic_store_explicit(&server->standing, standing, memory_order_relaxed);
-	if (standing == 0 && server->draining)
+	all = atomic_fetch_add(server->options.connections, (uint32_t) change) + (uint32_t) change;
+	if (standing == 0 && server->draining)	/* told when it can be seen, or main would look too early and sleep */
 		tell_main(server);
-	return atomic_fetch_add_explicit(server->options.connections, (uint32_t) change, memory_order_relaxed) +
-	       (uint32_t) change;
+	return all;
 }
 
 interest_id server_oldest(struct server *server)
