@@ -1172,7 +1172,7 @@ START_TEST(draining_closes_who_is_idle_and_accepts_nobody)
 	wait_for_standing(&site, 2);
 	site_drain(&site);
 	hear_end(&idle);
-	hear_end(&silent);
+	hear_end(&silent);	/* in its second */
 	wait_for_standing(&site, 0);
 	client_open(&late, &site);	/* the kernel takes it, for who comes after us */
 	say(&late, GET);
@@ -1181,6 +1181,31 @@ START_TEST(draining_closes_who_is_idle_and_accepts_nobody)
 	client_close(&late);
 	client_close(&idle);
 	client_close(&silent);
+}
+END_TEST
+
+START_TEST(draining_answers_the_first_request_of_who_was_silent)
+{
+	struct client silent, slow;
+
+	open_site(_i);
+	client_open(&silent, &site);
+	client_open(&slow, &site);
+	wait_for_standing(&site, 2);
+	site_drain(&site);
+	turn_over(&site);
+	ck_assert(is_quiet(&silent));
+	say(&silent, GET);
+	ck_assert(hear_reply(&silent, 200, hello).close);
+	hear_end(&silent);
+	say(&slow, "GET / HT");
+	turn_over(&site);
+	say(&slow, "TP/1.1\r\nHost: a\r\n\r\n");
+	ck_assert(hear_reply(&slow, 200, hello).close);
+	hear_end(&slow);
+	client_close(&silent);
+	client_close(&slow);
+	wait_for_standing(&site, 0);
 }
 END_TEST
 
@@ -1845,6 +1870,7 @@ int main(void)
 
 	tests = group(suite, "draining");
 	ADD(draining_closes_who_is_idle_and_accepts_nobody);
+	ADD(draining_answers_the_first_request_of_who_was_silent);
 	ADD(draining_answers_a_request_that_was_begun);
 	ADD(draining_answers_who_is_queued_at_a_listener_that_ends);
 	ADD(draining_answers_a_request_that_had_arrived);

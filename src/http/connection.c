@@ -517,7 +517,7 @@ static int settle(struct turn *t)
 		start_timer(t, TIMER_WRITE, t->sent);
 		return wait_for(t, POLLER_WRITE);
 	}
-	if (idle && t->server->draining)
+	if (idle && t->server->draining && c->requests > 0)
 		return -ESHUTDOWN;
 	r = wait_for(t, POLLER_READ);
 	if (r < 0)
@@ -530,7 +530,9 @@ static int settle(struct turn *t)
 
 	switch ((enum connection_state) c->state) {
 	case CONNECTION_HEAD:
-		if (c->in_length == 0 && c->requests > 0)
+		if (idle && t->server->draining)	/* its first request may be on the way: it was never told no */
+			start_timer(t, TIMER_DRAIN, false);
+		else if (c->in_length == 0 && c->requests > 0)
 			start_timer(t, TIMER_IDLE, t->answered);
 		else	/* from accept or the first byte on; a drip does not start it anew */
 			start_timer(t, TIMER_HEADER, t->answered);
@@ -540,7 +542,7 @@ static int settle(struct turn *t)
 		start_timer(t, TIMER_BODY, t->received);
 		break;
 	case CONNECTION_DRAINING:
-		start_timer(t, TIMER_DRAIN, false);
+		start_timer(t, TIMER_DRAIN, t->answered);
 		break;
 	case CONNECTION_FREE:
 	case CONNECTION_SENDING:

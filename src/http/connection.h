@@ -68,7 +68,8 @@ void connection_accept_rest(struct server *server, int listener);
 /* Callback of a timer list, one for each enum server_timer. */
 void connection_timed_out(void *arg, interest_id id);
 
-/* The worker drains: an idle connection is closed, another one after its answer. */
+/* The worker drains: an idle connection is closed, one that has asked nothing yet gets a second to do so, and another
+ * is closed after its answer. */
 void connection_drain(struct server *server, interest_id id);
 
 void connection_close(struct server *server, interest_id id);	/* at once */

@@ -22,7 +22,7 @@ enum server_timer {		/* also the numbers of the executor's timer lists */
 	TIMER_BODY,		/* without any content coming */
 	TIMER_WRITE,		/* without the client taking any byte */
 	TIMER_IDLE,		/* between requests */
-	TIMER_DRAIN,		/* of an ended connection */
+	TIMER_DRAIN,		/* of an ended connection; while draining, of one that never sent a byte */
 	TIMER_PAUSE,		/* not a connection's: listeners wait for descriptors */
 };
 
