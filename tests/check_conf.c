@@ -290,7 +290,7 @@ static const struct {
 	{ "[response]\nheader = Foo\n", "f:2: response.header: \"Foo\" is not a field, like Retry-After: 60\n" },
 	{ "[response]\nheader = Content-Length: 3\n", "f:2: response.header: Content-Length: reactord sets this field "
 	  "itself\n" },
-	{ "[response]\nheader = A\n B: c\n", "f:2: response.header: A B: a field name is letters, digits and "
+	{ "[response]\nheader = A B: c\n", "f:2: response.header: A B: a field name is letters, digits and "
 	  "!#$%&'*+-.^_`|~ only\n" },
 	{ "[response]\nheader = A: \x01\n", "f:2: response.header: A: a field value has no control characters\n" },
 	{ "[response]\ncontent_type = \x01\n", "f:2: response.content_type: \"?\": a field value has no control "
@@ -311,11 +311,20 @@ static const struct {
 	  "file; it was set in line 2\nf:6: server.workers is set twice in this file; it was set in line 2\n" },
 	{ "[server]\nworkers = 2\n[log]\n[server]\nworkers = 2\n", "f:5: server.workers is set twice in this file; it was "
 	  "set in line 2\n" },
-	{ "[server]\nworkers = 2\n # two\n", "f:3: a line that begins with a blank continues the value of workers; a "
-	  "comment begins in the first column, and a value's line with # or ; has quotation marks\n" },
-	{ "[server]\nworkers = 2\n backlog = 3\n", "f:2: server.workers: \"2 backlog = 3\" is not a whole number, like "
-	  "100\n" },
-	{ "[response]\nheader = A: b\n \"c\n", "f:3: a text that begins with a quotation mark must end with one (the "
+	{ "[server]\nworkers = 2\n # two\n", "f:3: this line begins with a blank, so it continues the value of workers, "
+	  "which has one line only; settings and comments begin in the first column\n" },
+	{ "[server]\nworkers =\n ; how many\n 2\n", "f:3: this line begins with a blank, so it continues the value of "
+	  "workers, which has one line only; settings and comments begin in the first column\n" },
+	{ "[server]\nworkers = 2\n backlog = 3\n", "f:3: this line begins with a blank, so it continues the value of "
+	  "workers, which has one line only; settings and comments begin in the first column\n" },
+	{ "[response]\nstatus = 503\n\n\tcontent_type = text/plain\n\tbody = x\n", "f:4: this line begins with a blank, "
+	  "so it continues the value of status, which has one line only; settings and comments begin in the first "
+	  "column\n" },
+	{ "[response]\ncontent_type = text/html\n # a comment\nheader =\n A: b\n body = x\n", "f:3: this line begins with "
+	  "a blank, so it continues the value of content_type, which has one line only; settings and comments begin in "
+	  "the first column\nf:6: this line begins with a blank, so it continues the value of header, which has one line "
+	  "only; settings and comments begin in the first column\n" },
+	{ "[response]\nbody = x\n \"c\n", "f:3: a text that begins with a quotation mark must end with one (the "
 	  "outer pair is removed; put one more pair around a text that has its own)\n" },
 };
 
@@ -509,14 +518,13 @@ START_TEST(a_line_that_could_not_be_dumped_is_a_mistake)
 }
 END_TEST
 
-START_TEST(a_value_that_is_joined_is_no_longer_than_a_line)
+START_TEST(a_value_of_the_command_line_is_no_longer_than_a_line)
 {
-	FILE *file = fopen(main_file, "w");
+	static char override[80000];
 
-	fprintf(file, "[response]\nheader = A: %040000d\n\t%040000d\n", 0, 0);
-	fclose(file);
-	ck_assert_int_eq(load(), -EINVAL);
-	ck_assert_str_eq(mistakes, "f:2: response.header: the value has more than 65536 bytes\n");
+	snprintf(override, sizeof override, "response.header=A: %070000d", 0);
+	ck_assert_int_eq(load_with(NULL, NULL, override, NULL), -EINVAL);
+	ck_assert_str_eq(mistakes, "command line: response.header: the value has more than 65536 bytes\n");
 }
 END_TEST
 
@@ -575,10 +583,11 @@ START_TEST(a_body_may_have_lines)
 }
 END_TEST
 
-START_TEST(lines_of_other_values_are_joined_by_a_blank)
+START_TEST(any_value_may_be_on_the_line_below)
 {
-	must(load_text("[response]\nheader = A:\n\tb;\n\n \"c ; \"\ncontent_type =\n text/plain\n"));
-	ck_assert(slice_equal(conf->answer.fields[0].value, SLICE("b; c ;")));
+	must(load_text("[server]\nlisten =\n\n\t/x;y\n[response]\nheader =\n\tA: b ; c\ncontent_type =\n text/plain\n"));
+	ck_assert_str_eq(conf->listen[0].text, "/x;y");
+	ck_assert(slice_equal(conf->answer.fields[0].value, SLICE("b ; c")));
 	ck_assert(slice_equal(conf->answer.content_type, SLICE("text/plain")));
 }
 END_TEST
@@ -1012,11 +1021,11 @@ int main(void)
 	tcase_add_loop_test(tests, overrides_are_checked_like_files, 0, N(wrong_overrides));
 	tcase_add_test(tests, listen_of_the_command_line_stands_in_place_of_all_other);
 	tcase_add_test(tests, a_line_that_could_not_be_dumped_is_a_mistake);
-	tcase_add_test(tests, a_value_that_is_joined_is_no_longer_than_a_line);
+	tcase_add_test(tests, a_value_of_the_command_line_is_no_longer_than_a_line);
 	tcase_add_test(tests, lists_have_an_end);
 	tcase_add_test(tests, port_0_may_be_asked_for_twice);
 	tcase_add_loop_test(tests, a_body_may_have_lines, 0, N(bodies));
-	tcase_add_test(tests, lines_of_other_values_are_joined_by_a_blank);
+	tcase_add_test(tests, any_value_may_be_on_the_line_below);
 	tcase_add_test(tests, a_status_without_content_needs_no_empty_body);
 	tcase_add_test(tests, a_body_file_is_read_from_beside_the_file_that_names_it);
 	tcase_add_test(tests, a_body_replaces_a_body_file_that_is_not_there);

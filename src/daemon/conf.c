@@ -52,22 +52,20 @@ static int append(struct conf_loading *load, const char *at, size_t length)
 static int append_continuation(struct conf_loading *load, const struct ini_event *event)
 {
 	bool is_body = load->key == &conf_keys[CONF_KEY_BODY];
+	bool is_comment = !event->quoted && event->text.length > 0 && strchr("#;", event->text.at[0]);
 	int r = 0;
 
-	if (!is_body && !event->quoted && event->text.length > 0 && strchr("#;", event->text.at[0])) {
+	if (!is_body && (load->value_begun || is_comment)) {
 		load->key_wrong = true;
-		return conf_mistake(load, "a line that begins with a blank continues the value of %s; a comment begins "
-				    "in the first column, and a value's line with # or ; has quotation marks",
-				    load->key->name);
+		return conf_mistake(load, "this line begins with a blank, so it continues the value of %s, which has one "
+				    "line only; settings and comments begin in the first column", load->key->name);
 	}
 	if (load->length + event->empty_lines + event->text.length >= CONF_BODY_MAX) {
 		load->key_wrong = true;
 		return conf_mistake(load, "%s.%s: the value has more than 64M", load->key->section, load->key->name);
 	}
-	for (unsigned i = 0; is_body && load->value_begun && i < event->empty_lines && r == 0; i++)
+	for (unsigned i = 0; load->value_begun && i < event->empty_lines + 1 && r == 0; i++)
 		r = append(load, "\n", 1);
-	if (load->value_begun && r == 0)
-		r = append(load, is_body ? "\n" : " ", 1);
 	if (r == 0)
 		r = append(load, event->text.at, event->text.length);
 	load->value_begun = true;
