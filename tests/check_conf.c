@@ -293,8 +293,8 @@ static const struct {
 	{ "[response]\nheader = A B: c\n", "f:2: response.header: A B: a field name is letters, digits and "
 	  "!#$%&'*+-.^_`|~ only\n" },
 	{ "[response]\nheader = A: \x01\n", "f:2: response.header: A: a field value has no control characters\n" },
-	{ "[response]\ncontent_type = \x01\n", "f:2: response.content_type: \"?\": a field value has no control "
-	  "characters\n" },
+	{ "[response]\ncontent_type = \x01\n", "f:2: response.content_type: \"?\" is no media type, like text/html or "
+	  "text/plain; charset=utf-8\n" },
 	{ "[response]\nbody = x\nstatus = 204\n", "f:3: response.status: an answer with status 204, 205 or 304 has no "
 	  "body\n" },
 	{ "[response]\nstatus = 401\n", "f:2: response.status: 401 needs a header WWW-Authenticate\n" },
@@ -332,6 +332,32 @@ START_TEST(a_mistake_is_told_with_its_line_and_what_would_be_right)
 {
 	ck_assert_int_eq(load_text(wrong[_i].file), -EINVAL);
 	ck_assert_str_eq(mistakes, wrong[_i].mistakes);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool good;
+} media_types[] = {
+	{ "text/html", true }, { "", true }, { "application/vnd.a+json", true }, { "!#$%&'*+-.^_`|~/0", true },
+	{ "text/html; charset=utf-8", true }, { "text/html;charset=utf-8;a=b", true }, { "a/b \t;\t c=d", true },
+	{ "a/b;", true }, { "a/b; ;; c=d", true },		/* parameters may be empty */
+	{ "a/b; c=\"d; e \\\" \\\\\"", true }, { "a/b; c=\"\"", true }, { "a/b; c=\"\xff\"; d=e", true },
+	{ "html", false }, { "text/", false }, { "/html", false }, { "text /html", false }, { "text/html/x", false },
+	{ "text/html, a/b", false }, { "text/html utf-8", false }, { "text/html charset=utf-8", false },
+	{ "\" text/html\"", false }, { "\"text/html \"", false }, { "\"\"text/html\"\"", false }, { "text\xff/html", false },
+	{ "a/b; charset", false }, { "a/b; c = d", false }, { "a/b; =d", false }, { "a/b; c=", false },
+	{ "a/b; c=d e", false }, { "a/b; c=\"d", false }, { "a/b; c=\"d\\\"", false }, { "a/b; c=\"d\"e", false },
+	{ "a/b; c=\"\x01\"", false }, { "a/b; c=\"\\\x01\"", false }, { "a/b; c=\"\\", false },
+};
+
+START_TEST(a_content_type_is_a_media_type)
+{
+	char text[128];
+
+	snprintf(text, sizeof text, "[response]\ncontent_type = %s\n", media_types[_i].text);
+	ck_assert_msg((load_text(text) == 0) == media_types[_i].good, "%s: %s", text, mistakes);
+	ck_assert(media_types[_i].good || strstr(mistakes, "f:2: response.content_type: "));
 }
 END_TEST
 
@@ -1008,6 +1034,7 @@ int main(void)
 	tcase_add_test(tests, the_defaults_are_those_of_the_manual);
 	tcase_add_test(tests, every_key_arrives_where_it_belongs);
 	tcase_add_loop_test(tests, a_mistake_is_told_with_its_line_and_what_would_be_right, 0, N(wrong));
+	tcase_add_loop_test(tests, a_content_type_is_a_media_type, 0, N(media_types));
 	tcase_add_test(tests, all_mistakes_of_all_sources_are_told_in_one_pass);
 	tcase_add_test(tests, a_file_of_rubbish_does_not_fill_the_memory);
 	tcase_add_test(tests, a_message_shows_only_the_beginning_of_a_long_value);

@@ -10,6 +10,7 @@
 #include "daemon/address.h"
 #include "daemon/conf_errors.h"
 #include "daemon/ini.h"
+#include "http/bytes.h"
 #include "http/snapshot.h"
 
 #include <assert.h>
@@ -338,16 +339,68 @@ void conf_print_listen(const struct conf *conf, const struct conf_key *key, FILE
 
 /* ---- The answer ---- */
 
+static bool skip_token(const char **at, const char *stop)
+{
+	const char *begin = *at;
+
+	*at = http_skip(begin, stop, HTTP_TOKEN);
+	return *at > begin;
+}
+
+static bool skip_byte(const char **at, const char *stop, char byte)
+{
+	if (*at == stop || **at != byte)
+		return false;
+	(*at)++;
+	return true;
+}
+
+/* Behind the first quotation mark. */
+static bool skip_quoted(const char **at, const char *stop)
+{
+	do {
+		*at = http_skip(*at, stop, HTTP_QUOTED);
+		if (skip_byte(at, stop, '"'))
+			return true;
+	} while (skip_byte(at, stop, '\\') && *at < stop && http_is(*(*at)++, HTTP_VALUE));
+	return false;
+}
+
+static void skip_blanks(const char **at, const char *stop)
+{
+	while (skip_byte(at, stop, ' ') || skip_byte(at, stop, '\t'))
+		;
+}
+
+/* RFC 9110 8.3.1: type "/" subtype *( OWS ";" OWS [ name "=" ( token / quoted-string ) ] ) */
+static bool is_media_type(struct slice value)
+{
+	const char *at = value.at, *stop = value.at + value.length;
+
+	if (!skip_token(&at, stop) || !skip_byte(&at, stop, '/') || !skip_token(&at, stop))
+		return false;
+	while (at < stop) {
+		skip_blanks(&at, stop);
+		if (!skip_byte(&at, stop, ';'))
+			return false;
+		skip_blanks(&at, stop);
+		if (at == stop || *at == ';')
+			continue;
+		if (!skip_token(&at, stop) || !skip_byte(&at, stop, '='))
+			return false;
+		if (skip_byte(&at, stop, '"') ? !skip_quoted(&at, stop) : !skip_token(&at, stop))
+			return false;
+	}
+	return true;
+}
+
 int conf_parse_content_type(struct conf_loading *load, const struct conf_key *key, struct slice value)
 {
-	const char *why = NULL;
 	char *text;
 
-	/* Under this name the field belongs to us; it is the value that is asked about. */
-	if (value.length > 0)
-		why = http_field_refused(SLICE("Content-Language"), value);
-	if (why)
-		return conf_mistake(load, "response.content_type: \"%s\": %s", conf_show(value).text, why);
+	if (value.length > 0 && !is_media_type(value))
+		return conf_mistake(load, "response.content_type: \"%s\" is no media type, like text/html or "
+				    "text/plain; charset=utf-8", conf_show(value).text);
 	text = strndup(value.at, value.length);
 	if (!text)
 		return conf_out_of_memory(load);
