@@ -273,6 +273,47 @@ START_TEST(an_error_in_the_middle_is_not_the_end_of_the_file)
 }
 END_TEST
 
+struct endless {
+	size_t left;			/* SIZE_MAX: it never ends */
+	char byte;
+};
+
+static ssize_t read_endless(void *cookie, char *bytes, size_t length)
+{
+	struct endless *file = cookie;
+	size_t n = length < file->left ? length : file->left;
+
+	memset(bytes, file->byte, n);
+	file->left -= file->left == SIZE_MAX ? 0 : n;
+	return (ssize_t) n;
+}
+
+static const struct {
+	struct endless file;
+	const char *events, *because;
+} endless[] = {
+	{ { INI_FILE_MAX, '\n' }, "", "as large as a file may be" },
+	{ { INI_FILE_MAX + 1, '\n' }, "mistake 16777217 the file has more than 16 MiB; a large body belongs into a file of "
+	  "its own, with body_file\n", "line ends count too" },
+	{ { SIZE_MAX, 'x' }, "mistake 1 the file has more than 16 MiB; a large body belongs into a file of its own, with "
+	  "body_file\n", "one line" },
+	{ { SIZE_MAX, '\0' }, "mistake 1 the file has more than 16 MiB; a large body belongs into a file of its own, with "
+	  "body_file\n", "what /dev/zero would give" },
+};
+
+START_TEST(a_file_without_an_end_is_a_mistake)
+{
+	struct endless file = endless[_i].file;
+	FILE *from = fopencookie(&file, "r", (cookie_io_functions_t) { .read = read_endless });
+
+	ck_assert_int_eq(ini_read(from, write_down, NULL), 0);
+	fclose(from);
+	fclose(to);
+	to = NULL;
+	ck_assert_msg(strcmp(got, endless[_i].events) == 0, "%s gave\n%s", endless[_i].because, got);
+}
+END_TEST
+
 static int stop(void *arg, const struct ini_event *event)
 {
 	(*(int *) arg)++;
@@ -304,6 +345,7 @@ START_TEST(what_is_no_file_is_not_opened)
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(ini_open(path, &file), -ENOENT);
 	ck_assert_int_eq(rmdir(directory), 0);
+	ck_assert_int_eq(ini_open("/dev/zero", &file), -EINVAL);	/* it has no end */
 	ck_assert_int_eq(ini_open("/dev/null", &file), 0);	/* a link to it masks a file */
 	fclose(file);
 }
@@ -350,6 +392,7 @@ int main(void)
 	tcase_add_test(tests, a_nul_byte_is_a_mistake_of_its_line_alone);
 	tcase_add_test(tests, a_nul_byte_in_the_last_line_is_a_mistake_too);
 	tcase_add_test(tests, an_error_in_the_middle_is_not_the_end_of_the_file);
+	tcase_add_loop_test(tests, a_file_without_an_end_is_a_mistake, 0, N(endless));
 	tcase_add_test(tests, what_the_function_returns_ends_the_reading);
 	tcase_add_test(tests, what_is_no_file_is_not_opened);
 	tcase_add_loop_test(tests, a_text_that_was_written_is_read_back, 0, N(texts));

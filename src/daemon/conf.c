@@ -60,10 +60,6 @@ static int append_continuation(struct conf_loading *load, const struct ini_event
 		return conf_mistake(load, "this line begins with a blank, so it continues the value of %s, which has one "
 				    "line only; settings and comments begin in the first column", load->key->name);
 	}
-	if (load->length + event->empty_lines + event->text.length >= CONF_BODY_MAX) {
-		load->key_wrong = true;
-		return conf_mistake(load, "%s.%s: the value has more than 64M", load->key->section, load->key->name);
-	}
 	for (unsigned i = 0; load->value_begun && i < event->empty_lines + 1 && r == 0; i++)
 		r = append(load, "\n", 1);
 	if (r == 0)

@@ -44,6 +44,8 @@ static int begin_body(struct conf_loading *load, const struct conf_key *other)
 	return 0;
 }
 
+_Static_assert((int) INI_FILE_MAX <= (int) CONF_BODY_MAX, "a body that a file has room for is not too large");
+
 int conf_parse_body(struct conf_loading *load, const struct conf_key *key, struct slice value)
 {
 	const char *at = value.at, *end = value.at + value.length;

@@ -29,6 +29,7 @@
 #include <ini.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define BLANKS " \t\r\v\f"
 
@@ -51,6 +52,7 @@ struct reader {
 
 	char *line;			/* owned, INI_LINE_MAX + 1 */
 	size_t length;
+	size_t n_read;			/* bytes of the file */
 	unsigned number;		/* of the line */
 	unsigned empty_lines;		/* since the last that said something */
 	bool section_known;		/* false: what follows has no section to belong to */
@@ -132,6 +134,14 @@ void ini_write_text(struct slice text, FILE *to)
 		fputc('"', to);
 }
 
+/* The end is also where the file becomes too large. */
+static int read_byte(struct reader *reader)
+{
+	int byte = getc_unlocked(reader->from);
+
+	return byte != EOF && ++reader->n_read > INI_FILE_MAX ? EOF : byte;
+}
+
 /* One line without its line end.  False at the end, or when it cannot be read: that is told. */
 static bool read_line(struct reader *reader)
 {
@@ -141,7 +151,7 @@ static bool read_line(struct reader *reader)
 	do {
 		reader->length = 0;
 		too_long = has_nul = false;
-		while ((byte = getc_unlocked(reader->from)) != EOF && byte != '\n') {
+		while ((byte = read_byte(reader)) != EOF && byte != '\n') {
 			has_nul |= byte == '\0';
 			if (reader->length < INI_LINE_MAX)
 				reader->line[reader->length++] = (char) byte;
@@ -151,6 +161,11 @@ static bool read_line(struct reader *reader)
 		reader->number++;
 		if (ferror(reader->from)) {
 			mistake(reader, "cannot be read: %s", strerror(errno));
+			return false;
+		}
+		if (reader->n_read > INI_FILE_MAX) {
+			mistake(reader, "the file has more than %d MiB; a large body belongs into a file of its own, "
+					"with body_file", INI_FILE_MAX >> 20);
 			return false;
 		}
 		if (too_long)
@@ -409,6 +424,7 @@ int ini_open(const char *path, FILE **ret)
 {
 	cleanup(close_fd) int fd = -1;
 	struct stat stat;
+	bool is_null;
 	FILE *file;
 
 	/* A fifo without a writer would keep a blocking open for ever. */
@@ -419,7 +435,8 @@ int ini_open(const char *path, FILE **ret)
 		return -errno;
 	if (S_ISDIR(stat.st_mode))
 		return -EISDIR;
-	if (!S_ISREG(stat.st_mode) && !S_ISCHR(stat.st_mode))	/* /dev/null masks a file */
+	is_null = S_ISCHR(stat.st_mode) && stat.st_rdev == makedev(1, 3);
+	if (!S_ISREG(stat.st_mode) && !is_null)
 		return -EINVAL;
 	file = fdopen(fd, "re");
 	if (!file)

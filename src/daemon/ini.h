@@ -19,6 +19,7 @@ enum {
 	INI_TEXT_MAX	= 64 * 1024,		/* a line's text, without key, blanks around it and quotation marks */
 	INI_LINE_MAX	= INI_TEXT_MAX + 1024,
 	INI_KEY_MAX	= 48,			/* inih forgets what is longer than 49 */
+	INI_FILE_MAX	= 16 * 1024 * 1024,	/* a file without an end must not be waited for */
 };
 
 enum ini_what {
@@ -39,7 +40,8 @@ struct ini_event {
 
 typedef int ini_fn(void *arg, const struct ini_event *event);	/* 0, or a negative errno that ends the reading */
 
-/* Opens a file to be read; a directory, a fifo and the like are refused (a fifo would wait for its writer). */
+/* Opens a file to be read.  Of what is no regular file only /dev/null is one, since a link to it masks a file: a fifo
+ * would wait for its writer, /dev/zero has no end. */
 int ini_open(const char *path, FILE **ret);
 
 /* Tells of every line that says something.  Returns 0, also after mistakes; -ENOMEM; or what fn returned. */
