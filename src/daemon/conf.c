@@ -143,7 +143,7 @@ static const char *keep_name(struct conf_loading *load, const char *name)
 
 static int load_file(struct conf_loading *load, const char *path, bool must_exist)
 {
-	FILE *file;
+	FILE *file = NULL;		/* the compiler does not see that ini_open() returns no positive number */
 	int r;
 
 	load->source++;
