@@ -406,6 +406,56 @@ START_TEST(a_message_shows_only_the_beginning_of_a_long_value)
 }
 END_TEST
 
+static const struct {
+	const char *value, *shown;
+} shown[] = {
+	{ "\x01\x1f\x7f\x1b[31mred", "????[31mred" },
+	{ "a\tb", "a?b" },
+	{ "M\xc3\xbcnchen \xe2\x82\xac \xf0\x9f\x98\x80", "M\xc3\xbcnchen \xe2\x82\xac \xf0\x9f\x98\x80" },
+	{ "\xc2\x9b" "31m", "??31m" },			/* C1: CSI in one character */
+	{ "\xc2\xa0", "\xc2\xa0" },
+	{ "\x9b\xff\x80", "???" },			/* no first bytes */
+	{ "\xc3", "?" }, { "\xc3(", "?(" }, { "\xe2\x82", "??" }, { "\xf0\x9f\x98" "a", "???a" },	/* cut short */
+	{ "\xc0\x9b", "??" }, { "\xe0\x9f\xbf", "???" }, { "\xf0\x8f\xbf\xbf", "????" },	/* too long */
+	{ "\xed\xa0\x80", "???" }, { "\xf4\x90\x80\x80", "????" }, { "\xf5\x80\x80\x80", "????" },
+	{ "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf", "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf" },
+};
+
+START_TEST(a_message_has_no_bytes_that_a_terminal_would_obey)
+{
+	char text[256], expected[256];
+
+	snprintf(text, sizeof text, "[log]\nlevel = x%sx\n", shown[_i].value);
+	snprintf(expected, sizeof expected, "f:2: log.level: \"x%sx\" is not error, warning, notice, info or debug\n",
+		 shown[_i].shown);
+	ck_assert_int_eq(load_text(text), -EINVAL);
+	ck_assert_str_eq(mistakes, expected);
+}
+END_TEST
+
+START_TEST(nor_is_there_any_in_names_of_files_keys_and_sections)
+{
+	put("f", "[\x1b]\n[log]\n\x1b = x\n");
+	put("f.d/\x1b\xff.conf", "x = y\n");
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f:1: unknown section [?]; there are [server], [response], [limits] and [log]\n"
+			 "f:3: \"?\" is no key: letters, digits, _ and - make one\n"
+			 "f.d/??.conf:1: \"x\" stands before the first [section]\n");
+}
+END_TEST
+
+START_TEST(a_value_is_not_cut_in_the_middle_of_a_character)
+{
+	char text[256] = "[log]\nlevel = xxxxxxxxx";
+
+	for (int i = 0; i < 50; i++)
+		strcat(text, "\xc3\xbc");		/* the 60th byte would be the first of two */
+	ck_assert_int_eq(load_text(text), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(mistakes, "\xc3\xbc...\""));
+	ck_assert_ptr_null(strchr(mistakes, '?'));
+}
+END_TEST
+
 START_TEST(later_files_replace_what_earlier_ones_set)
 {
 	put("f", "[server]\nworkers = 2\nbacklog = 20\nlisten = :1\nlisten = :2\n[response]\nheader = A: 1\n");
@@ -1038,6 +1088,9 @@ int main(void)
 	tcase_add_test(tests, all_mistakes_of_all_sources_are_told_in_one_pass);
 	tcase_add_test(tests, a_file_of_rubbish_does_not_fill_the_memory);
 	tcase_add_test(tests, a_message_shows_only_the_beginning_of_a_long_value);
+	tcase_add_loop_test(tests, a_message_has_no_bytes_that_a_terminal_would_obey, 0, N(shown));
+	tcase_add_test(tests, nor_is_there_any_in_names_of_files_keys_and_sections);
+	tcase_add_test(tests, a_value_is_not_cut_in_the_middle_of_a_character);
 	tcase_add_test(tests, later_files_replace_what_earlier_ones_set);
 	tcase_add_test(tests, capital_letters_come_first_whatever_the_locale);
 	tcase_add_test(tests, a_link_to_dev_null_masks_a_file);

@@ -123,6 +123,8 @@ static const struct {
 	  "that continues a value begins with a blank\n", "inih takes a colon for =" },
 	{ "[s]\nk: v = w\n", "section 1 s\nmistake 2 \"k: v\" is no key: letters, digits, _ and - make one\n",
 	  "inih takes a colon for =" },
+	{ "[s]\nthe key is here but it has some fifty bytes of text = v\n", "section 1 s\nmistake 2 \"the key is here but it "
+	  "has some fifty bytes of t...\" is no key: letters, digits, _ and - make one\n", "a long one is not all repeated" },
 	{ "[s]\n = v\n", "section 1 s\nmistake 2 a line that begins with a blank continues the setting above it, and "
 	  "there is none; settings begin in the first column\n", "nothing above" },
 	{ "[s]\n=v\n", "section 1 s\nmistake 2 there is no key before the =\n", "inih has an empty key" },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A message ends up in a journal or on a terminal, so what it repeats of a file is made harmless here: at most
- * CONF_SHOWN_MAX bytes of a value, no control characters, and at most ERRORS_MAX messages.  The one after those says
- * that there are more.
+ * A message ends up in a journal or on a terminal, so what it repeats of a file is made harmless here: no more than the
+ * beginning of a value, no control characters, nothing that is not UTF-8, and at most ERRORS_MAX messages.  The one after
+ * those says that there are more.
  *
  * A guess is the word with the fewest slips of the pen between it and what was written.  Rejected: to name all words
  * and let the reader find the nearest; that is what is done when none is near.
@@ -16,6 +16,38 @@
 #include <string.h>
 
 enum { ERRORS_MAX = 1000 };		/* a file of random bytes is not repeated in full */
+
+/* Its length; 0: it is a control character, or not UTF-8 (RFC 3629).  A NUL ends the text. */
+static size_t character_length(const char *text)
+{
+	const unsigned char *at = (const unsigned char *) text;
+	/* What follows the first byte ends those that are C1, too long, surrogates, or beyond the last character. */
+	unsigned char from = *at == 0xc2 || *at == 0xe0 ? 0xa0 : *at == 0xf0 ? 0x90 : 0x80;
+	unsigned char to = *at == 0xed ? 0x9f : *at == 0xf4 ? 0x8f : 0xbf;
+	size_t length = *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+
+	if (*at < 0x80)
+		return *at >= ' ' && *at != 0x7f;
+	if (*at < 0xc2 || *at > 0xf4 || at[1] < from || at[1] > to)
+		return 0;
+	for (size_t i = 2; i < length; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return length;
+}
+
+/* Puts ? in place of each byte that cannot be shown. */
+static void make_harmless(char *text)
+{
+	while (*text) {
+		size_t length = character_length(text);
+
+		if (length == 0)
+			*text = '?';
+		text += length > 0 ? length : 1;
+	}
+}
 
 int conf_errors_add(struct conf_errors *errors, const char *file, unsigned line, char *take_message)
 {
@@ -32,6 +64,8 @@ int conf_errors_add(struct conf_errors *errors, const char *file, unsigned line,
 	copy = strdup(file);
 	if (!copy || !message)
 		return -ENOMEM;
+	make_harmless(copy);
+	make_harmless(message);
 	at = realloc(errors->at, (errors->n + 1) * sizeof *at);
 	if (!at)
 		return -ENOMEM;
@@ -68,8 +102,9 @@ struct conf_shown conf_show(struct slice value)
 	struct conf_shown shown;
 	size_t n = value.length < CONF_SHOWN_MAX ? value.length : CONF_SHOWN_MAX;
 
-	for (size_t i = 0; i < n; i++)
-		shown.text[i] = iscntrl((unsigned char) value.at[i]) ? '?' : value.at[i];
+	while (n > 0 && n < value.length && (value.at[n] & 0xc0) == 0x80)	/* not in the middle of a character */
+		n--;
+	memcpy(shown.text, value.at, n);
 	strcpy(shown.text + n, n < value.length ? "..." : "");
 	return shown;
 }

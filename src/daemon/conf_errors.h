@@ -10,7 +10,7 @@
 
 enum { CONF_SHOWN_MAX = 60 };		/* of a value in a message */
 
-/* A value as it can stand in a message: one line, and not too much of it. */
+/* A value as it can stand in a message: not too much of it.  What cannot be shown of it goes when the message is added. */
 struct conf_shown {
 	char text[CONF_SHOWN_MAX + sizeof "..."];
 };
@@ -22,7 +22,7 @@ struct conf_guess {			/* zero it before use */
 };
 
 /* Returns 0, also when the list is full and the message is dropped; or -ENOMEM.  The message is taken in any case, file
- * is copied. */
+ * is copied; in both each control byte, and each that is not UTF-8, becomes a question mark. */
 int conf_errors_add(struct conf_errors *errors, const char *file, unsigned line, char *take_message);
 
 struct conf_shown conf_show(struct slice value);

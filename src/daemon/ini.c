@@ -265,8 +265,9 @@ static bool look_at_setting(struct reader *reader, struct slice line)
 	}
 	for (size_t i = 0; i < key.length; i++) {
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", key.at[i])) {
-			mistake(reader, "\"%.*s\" is no key: letters, digits, _ and - make one", (int) key.length,
-				key.at);
+			mistake(reader, "\"%.*s%s\" is no key: letters, digits, _ and - make one",
+				(int) (key.length < INI_KEY_MAX ? key.length : INI_KEY_MAX), key.at,
+				key.length > INI_KEY_MAX ? "..." : "");
 			return false;
 		}
 	}
