@@ -382,6 +382,17 @@ START_TEST(all_mistakes_of_all_sources_are_told_in_one_pass)
 }
 END_TEST
 
+START_TEST(mistakes_are_told_in_the_order_of_lines_whenever_they_are_found)
+{
+	put("f", "[response]\nbody_file = none\nheader = Date: x\n");
+	put("f.d/a.conf", "[log]\n\nlevel = x\n");
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(mistakes, "f:2: response.body_file: cannot read none: No such file or directory\n"
+			 "f:3: response.header: Date: reactord sets this field itself\n"
+			 "f.d/a.conf:3: log.level: \"x\" is not error, warning, notice, info or debug\n");
+}
+END_TEST
+
 START_TEST(a_file_of_rubbish_does_not_fill_the_memory)
 {
 	char *text = malloc(20001);
@@ -855,6 +866,13 @@ static const struct {
 	{ "[server]\nlisten = :1\nlisten = :2\n", "[server]\nlisten = :1\n",
 	  "g:2: server.listen changed from :1, :2 to :1: needs `systemctl daemon-reload && systemctl restart "
 	  "reactord.socket reactord`; the running configuration stays\n" },
+	{ "", "[limits]\nmax_connections = 20000\n[server]\nbacklog = 1\nworkers = 2\n",		/* by line, not by key */
+	  "g:2: limits.max_connections changed from 10000 to 20000: more than the daemon was started with needs "
+	  "`systemctl restart reactord`; the running configuration stays\n"
+	  "g:4: server.backlog changed from 4096 to 1: needs `systemctl restart reactord`; the running configuration "
+	  "stays\n"
+	  "g:5: server.workers changed from auto to 2: needs `systemctl restart reactord`; the running configuration "
+	  "stays\n" },
 	{ "[server]\nlisten = /run/x mode=0600\n", "[server]\nlisten = /run/x mode=0660\n",
 	  "g:2: server.listen changed from /run/x mode=0600 to /run/x mode=0660: needs `systemctl daemon-reload && "
 	  "systemctl restart reactord.socket reactord`; the running configuration stays\n" },
@@ -1086,6 +1104,7 @@ int main(void)
 	tcase_add_loop_test(tests, a_mistake_is_told_with_its_line_and_what_would_be_right, 0, N(wrong));
 	tcase_add_loop_test(tests, a_content_type_is_a_media_type, 0, N(media_types));
 	tcase_add_test(tests, all_mistakes_of_all_sources_are_told_in_one_pass);
+	tcase_add_test(tests, mistakes_are_told_in_the_order_of_lines_whenever_they_are_found);
 	tcase_add_test(tests, a_file_of_rubbish_does_not_fill_the_memory);
 	tcase_add_test(tests, a_message_shows_only_the_beginning_of_a_long_value);
 	tcase_add_loop_test(tests, a_message_has_no_bytes_that_a_terminal_would_obey, 0, N(shown));

@@ -49,7 +49,7 @@ struct conf_error {
 	char *message;
 };
 
-struct conf_errors {			/* zero it before use */
+struct conf_errors {			/* zero it before use; of each file together and in the order of its lines */
 	struct conf_error *at;		/* owned */
 	size_t n;
 };

@@ -49,11 +49,26 @@ static void make_harmless(char *text)
 	}
 }
 
+/* Behind the file's errors up to that line; a file that has none yet goes to the end. */
+static size_t place_for(const struct conf_errors *errors, const char *file, unsigned line)
+{
+	size_t place = errors->n;
+
+	while (place > 0 && strcmp(errors->at[place - 1].file, file) != 0)
+		place--;
+	if (place == 0)
+		return errors->n;
+	while (place > 0 && strcmp(errors->at[place - 1].file, file) == 0 && errors->at[place - 1].line > line)
+		place--;
+	return place;
+}
+
 int conf_errors_add(struct conf_errors *errors, const char *file, unsigned line, char *take_message)
 {
 	cleanup(free_pointer) char *message = take_message;
 	cleanup(free_pointer) char *copy = NULL;
 	struct conf_error *at;
+	size_t place;
 
 	if (errors->n > ERRORS_MAX)
 		return 0;
@@ -70,7 +85,9 @@ int conf_errors_add(struct conf_errors *errors, const char *file, unsigned line,
 	if (!at)
 		return -ENOMEM;
 	errors->at = at;
-	errors->at[errors->n++] = (struct conf_error) { .file = copy, .line = line, .message = message };
+	place = errors->n < ERRORS_MAX ? place_for(errors, copy, line) : errors->n;
+	memmove(&at[place + 1], &at[place], (errors->n++ - place) * sizeof *at);
+	at[place] = (struct conf_error) { .file = copy, .line = line, .message = message };
 	copy = message = NULL;
 	return 0;
 }

@@ -21,7 +21,8 @@ struct conf_guess {			/* zero it before use */
 	unsigned distance;
 };
 
-/* Returns 0, also when the list is full and the message is dropped; or -ENOMEM.  The message is taken in any case, file
+/* The errors of one file stand together, in the order of their lines, since some are known only when all is read.
+ * Returns 0, also when the list is full and the message is dropped; or -ENOMEM.  The message is taken in any case, file
  * is copied; in both each control byte, and each that is not UTF-8, becomes a question mark. */
 int conf_errors_add(struct conf_errors *errors, const char *file, unsigned line, char *take_message);
 
