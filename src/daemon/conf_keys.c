@@ -37,7 +37,7 @@
 static const uint64_t hour = 3600 * 1000;
 
 const struct conf_key conf_keys[] = {
-	[CONF_KEY_LISTEN]		= { "server", "listen", OTHER(listen), .repeatable = true },
+	[CONF_KEY_LISTEN]		= { "server", "listen", OTHER(listen), .times = 256 },
 	[CONF_KEY_WORKERS]		= { "server", "workers", OTHER(workers), MEMBER(workers), .min = 1, .max = 256,
 					    .units = &conf_no_units },
 	[CONF_KEY_EXECUTOR]		= { "server", "executor", WORD(executor, executors) },
@@ -46,7 +46,7 @@ const struct conf_key conf_keys[] = {
 
 	[CONF_KEY_STATUS]		= { "response", "status", NUMBER(answer.status, 200, 599, no_units) },
 	[CONF_KEY_CONTENT_TYPE]		= { "response", "content_type", OTHER(content_type) },
-	[CONF_KEY_HEADER]		= { "response", "header", OTHER(header), .repeatable = true },
+	[CONF_KEY_HEADER]		= { "response", "header", OTHER(header), .times = 1000 },
 	[CONF_KEY_BODY]			= { "response", "body", OTHER(body) },
 	[CONF_KEY_BODY_FILE]		= { "response", "body_file", OTHER(body_file) },
 
@@ -163,6 +163,7 @@ void conf_set(struct conf_loading *load, const struct conf_key *key, struct slic
 {
 	struct conf_origin *origin = &load->owned->origins[key - conf_keys];
 	bool again = origin->source == load->source;
+	unsigned times = again ? origin->times + 1 : 1;
 	int r;
 
 	if (key != &conf_keys[CONF_KEY_BODY] && memchr(value.at, '\n', value.length)) {
@@ -170,7 +171,10 @@ void conf_set(struct conf_loading *load, const struct conf_key *key, struct slic
 	} else if (key != &conf_keys[CONF_KEY_BODY] && value.length > INI_TEXT_MAX) {
 		r = conf_mistake(load, "%s.%s: the value has more than %d bytes", key->section, key->name,
 				 INI_TEXT_MAX);
-	} else if (again && !key->repeatable && !load->may_repeat) {
+	} else if (key->times && times > key->times) {
+		r = times > key->times + 1 ? -EINVAL		/* that was told */
+			: conf_mistake(load, "%s.%s is set more than %u times", key->section, key->name, key->times);
+	} else if (again && !key->times && !load->may_repeat) {
 		r = conf_mistake(load, "%s.%s is set twice in this file; it was set in line %u", key->section,
 				 key->name, origin->line);
 	} else {
@@ -184,9 +188,10 @@ void conf_set(struct conf_loading *load, const struct conf_key *key, struct slic
 		load->conf->listen_is_set = true;
 
 	/* The first line of the two stays the one that a third is told of. */
-	if (!again || key->repeatable)
+	if (!again || key->times)
 		*origin = (struct conf_origin) {
-			.source = load->source, .file = conf_place(load), .line = load->line, .wrong = origin->wrong,
+			.source = load->source, .file = conf_place(load), .line = load->line, .times = times,
+			.wrong = origin->wrong,
 		};
 	origin->wrong |= r < 0;
 }

@@ -42,7 +42,7 @@ struct conf_key {
 	uint64_t min, max;
 	const struct conf_units *units;
 	const struct conf_word *words;
-	bool repeatable;
+	unsigned times;			/* a list, and in one source it can be set that often; 0: it is no list */
 };
 
 /* The keys that the code speaks of, at their place in the table; the others follow. */
@@ -61,6 +61,7 @@ struct conf_origin {			/* where a key was set last */
 	unsigned source;		/* 0: nowhere */
 	const char *file;		/* borrowed from owned->files, or constant */
 	unsigned line;
+	unsigned times;			/* by that source */
 	bool wrong;			/* some setting of it was a mistake */
 };
 

@@ -22,11 +22,6 @@
 #include <string.h>
 #include <syslog.h>
 
-enum {
-	HEADERS_MAX	= 1000,
-	LISTEN_MAX	= 256,
-};
-
 const struct conf_units conf_no_units = { "a whole number, like 100", false, { { "", 1 } } };
 const struct conf_units conf_sizes = {
 	"a whole number of bytes, or with K, M or G behind it, like 8K", true,
@@ -311,8 +306,6 @@ int conf_parse_listen(struct conf_loading *load, const struct conf_key *key, str
 	if (n < 0)
 		return conf_mistake(load, "server.listen: \"%s\": %s", conf_show(value).text, why);
 	listen.n = (unsigned) n;
-	if (conf->n_listen == LISTEN_MAX)
-		return conf_mistake(load, "server.listen: there are more than %d addresses", LISTEN_MAX);
 
 	for (size_t i = 0; i < conf->n_listen; i++) {
 		for (unsigned j = 0; j < conf->listen[i].n * listen.n; j++) {
@@ -444,8 +437,6 @@ int conf_parse_header(struct conf_loading *load, const struct conf_key *key, str
 	if (!colon)
 		return conf_mistake(load, "response.header: \"%s\" is not a field, like Retry-After: 60",
 				    conf_show(value).text);
-	if (owned->n_fields == HEADERS_MAX)
-		return conf_mistake(load, "response.header: there are more than %d fields", HEADERS_MAX);
 	field.name = (struct slice) { value.at, (size_t) (colon - value.at) };
 	field.value = (struct slice) { colon + 1, value.length - field.name.length - 1 };
 	while (field.value.length > 0 && strchr(" \t", field.value.at[0])) {
