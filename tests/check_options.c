@@ -85,6 +85,15 @@ START_TEST(a_file_that_was_named_must_be_there)
 }
 END_TEST
 
+static const char *const with_help[][4] = { { "-h", "-t" }, { "-t", "-h" }, { "-h", "-T", "-V" }, { "-t", "-t", "-h" } };
+
+START_TEST(help_is_given_whatever_else_is_asked_for)
+{
+	ck_assert_int_eq(parse(with_help[_i]), 0);
+	ck_assert_int_eq(options.task, OPTIONS_HELP);
+}
+END_TEST
+
 START_TEST(strict_is_strict)
 {
 	ck_assert_int_eq(PARSE("--strict", "-t"), 0);
@@ -152,6 +161,11 @@ static const struct {
 	{ { "--config" }, "option '--config' requires an argument" },
 	{ { "--listen" }, "option '--listen' requires an argument" },
 	{ { "--set" }, "option '--set' requires an argument" },
+	{ { "-t", "-T" }, "-t and -T: one of them" },
+	{ { "-Tt" }, "-T and -t: one of them" },
+	{ { "--version", "--check" }, "-V and -t: one of them" },
+	{ { "--reload=1", "--dump-config" }, "--reload and -T: one of them" },
+	{ { "-t", "--reload", "1" }, "-t and --reload: one of them" },
 	{ { "--check=yes" }, "option '--check' doesn't allow an argument" },
 };
 
@@ -190,6 +204,7 @@ int main(void)
 	tcase_add_loop_test(tcase, an_option_names_a_task, 0, sizeof tasks / sizeof *tasks);
 	tcase_add_test(tcase, without_options_it_serves_from_the_default_file);
 	tcase_add_loop_test(tcase, a_file_that_was_named_must_be_there, 0, sizeof files / sizeof *files);
+	tcase_add_loop_test(tcase, help_is_given_whatever_else_is_asked_for, 0, 4);
 	tcase_add_test(tcase, strict_is_strict);
 	tcase_add_test(tcase, addresses_are_kept_in_their_order);
 	tcase_add_test(tcase, settings_are_kept_in_their_order);

@@ -54,6 +54,24 @@ static int parse_pid(struct options *options, const char *text)
 	return 0;
 }
 
+/* Help is given whatever else is asked for; of the other tasks there is one. */
+static int take_task(struct options *options, enum options_task task)
+{
+	static const char *const names[] = {
+		[OPTIONS_CHECK] = "-t", [OPTIONS_DUMP] = "-T", [OPTIONS_RELOAD] = "--reload", [OPTIONS_VERSION] = "-V",
+	};
+	char both[32];
+
+	if (options->task == OPTIONS_SERVE || options->task == task || task == OPTIONS_HELP) {
+		options->task = task;
+		return 0;
+	}
+	if (options->task == OPTIONS_HELP)
+		return 0;
+	(void) snprintf(both, sizeof both, "%s and %s", names[options->task], names[task]);
+	return usage(both, "one of them");
+}
+
 enum { RELOAD = 256, STRICT };
 
 static int take(struct options *options, int option, const char **overrides, const char **listen)
@@ -70,20 +88,17 @@ static int take(struct options *options, int option, const char **overrides, con
 		overrides[options->source.n_overrides++] = optarg;
 		return 0;
 	case 't':
-		options->task = OPTIONS_CHECK;
-		return 0;
+		return take_task(options, OPTIONS_CHECK);
 	case 'T':
-		options->task = OPTIONS_DUMP;
-		return 0;
+		return take_task(options, OPTIONS_DUMP);
 	case 'V':
-		options->task = OPTIONS_VERSION;
-		return 0;
+		return take_task(options, OPTIONS_VERSION);
 	case 'h':
-		options->task = OPTIONS_HELP;
-		return 0;
+		return take_task(options, OPTIONS_HELP);
 	case RELOAD:
-		options->task = OPTIONS_RELOAD;
-		return optarg ? parse_pid(options, optarg) : 0;
+		if (optarg && parse_pid(options, optarg) < 0)
+			return -EINVAL;
+		return take_task(options, OPTIONS_RELOAD);
 	case STRICT:
 		options->strict = true;
 		return 0;
