@@ -894,6 +894,16 @@ def _():
         equal((status, "--check" in out), (0, True))
 
 
+@test("what cannot be printed is a failure, whoever prints it")
+def _():
+    with config_file("[response]\nbody =\n" + "\t%s\n" % ("x" * 100) * 300) as path:
+        for arguments in (["-V"], ["-h"], ["-t"], ["-T"], ["-T", "-c", path]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([REACTORD, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE_S)
+            equal(done.returncode, 71, "exit status of %s" % arguments)
+            equal(done.stderr.decode().startswith("reactord: standard output: "), True, done.stderr)
+
+
 @test("an unknown option exits with 64")
 def _():
     for option in ("--no-such", "-z", "operand"):

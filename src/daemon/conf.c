@@ -453,7 +453,7 @@ struct conf *conf_free(struct conf *conf)
 	return NULL;
 }
 
-int conf_dump(const struct conf *conf, FILE *to)
+void conf_dump(const struct conf *conf, FILE *to)
 {
 	const char *section = NULL;
 
@@ -464,7 +464,4 @@ int conf_dump(const struct conf *conf, FILE *to)
 		}
 		conf_keys[i].print(conf, &conf_keys[i], to);
 	}
-	if (fflush(to) != 0 || ferror(to))
-		return errno > 0 ? -errno : -EIO;
-	return 0;
 }

@@ -78,8 +78,8 @@ void conf_errors_clear(struct conf_errors *errors);
 /* One "FILE:LINE: message" (or "FILE: message") as it is shown to a person; returns a new string, or NULL. */
 char *conf_error_text(const struct conf_error *error);
 
-/* Prints the settings in force as a file that can be read back. */
-int conf_dump(const struct conf *conf, FILE *to);
+/* Prints the settings in force as a file that can be read back.  Whether it went well the stream knows. */
+void conf_dump(const struct conf *conf, FILE *to);
 
 /* What differs and needs a restart (server.* but drain_timeout, and a limits.max_connections that was raised): adds one
  * error for each key to ret_errors; returns how many.  file is named when the key is in none. */

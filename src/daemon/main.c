@@ -588,10 +588,7 @@ static int check(const struct options *options, bool dump)
 			(void) fputs("reactord: out of memory\n", stderr);
 		status = r == -ENOMEM ? EX_OSERR : EX_CONFIG;
 	} else if (dump) {
-		if (conf_dump(conf, stdout) < 0 || fflush(stdout) != 0) {
-			perror("reactord: standard output");
-			status = EX_OSERR;
-		}
+		conf_dump(conf, stdout);
 	} else {
 		(void) printf("%s: good%s\n", file,
 			      access(file, F_OK) == 0 ? "" : " (there is no such file; the built-in defaults are in force)");
@@ -599,6 +596,18 @@ static int check(const struct options *options, bool dump)
 	conf_errors_clear(&errors);
 	conf_free(conf);
 	return status;
+}
+
+/* What was printed and is not there, on a full disk say, is a failure of whatever printed it. */
+static int finish_output(int status)
+{
+	bool failed = ferror(stdout);	/* some of it was lost before, and errno with it */
+
+	errno = EIO;
+	if (fflush(stdout) == 0 && !failed)
+		return status;
+	perror("reactord: standard output");
+	return status == 0 ? EX_OSERR : status;
 }
 
 int main(int argc, char **argv)
@@ -630,5 +639,5 @@ int main(int argc, char **argv)
 	}
 out:
 	options_deinit(&daemon.options);
-	return status;
+	return finish_output(status);
 }
