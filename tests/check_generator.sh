@@ -93,6 +93,8 @@ makes "two unix sockets have what both modes allow" \
 says "and it is said that there is one mode only" 'narrowest'
 makes "a path's percent sign is no specifier of systemd's" '[server]\nlisten = /run/100%t.sock\n' \
 	'ListenStream=/run/100%%t.sock\nSocketMode=0666\n'
+makes "a path's backslash at the end of the line does not continue it" '[server]\nlisten = /run/a\\b\\\nlisten = :80\n' \
+	'ListenStream=/run/a\\b\\%i\nListenStream=[::]:80\nListenStream=0.0.0.0:80\nSocketMode=0666\n'
 mkdir "$conf.d"
 printf '[server]\nlisten = 127.0.0.1:99\n' >"$conf.d/50-mine.conf"
 makes "what is in the .d directory comes last" '[server]\nlisten = :80\n' 'ListenStream=127.0.0.1:99\n'
