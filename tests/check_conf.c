@@ -171,7 +171,7 @@ START_TEST(the_defaults_are_those_of_the_manual)
 	ck_assert_uint_eq(conf->limits.write_timeout_ms, 30000);
 	ck_assert_uint_eq(conf->limits.idle_timeout_ms, 60000);
 	ck_assert_int_eq(conf->log_level, LOG_INFO);
-	ck_assert_int_eq(conf->access, CONF_ACCESS_OFF);
+	ck_assert_int_eq(conf->access, ACCESS_OFF);
 }
 END_TEST
 
@@ -212,7 +212,7 @@ START_TEST(every_key_arrives_where_it_belongs)
 	ck_assert_uint_eq(conf->limits.write_timeout_ms, 6000);
 	ck_assert_uint_eq(conf->limits.idle_timeout_ms, 420000);
 	ck_assert_int_eq(conf->log_level, LOG_DEBUG);
-	ck_assert_int_eq(conf->access, CONF_ACCESS_SAMPLE);
+	ck_assert_int_eq(conf->access, ACCESS_SAMPLE);
 	ck_assert_uint_eq(conf->access_sample, 9);
 }
 END_TEST

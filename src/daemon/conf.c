@@ -22,7 +22,6 @@
 #include "daemon/conf_keys.h"
 #include "daemon/conf_values.h"
 #include "daemon/ini.h"
-#include "http/snapshot.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -318,7 +317,7 @@ static int set_defaults(struct conf_loading *load)
 		},
 		.executor = CONF_INLINE,
 		.log_level = LOG_INFO,
-		.access = CONF_ACCESS_OFF,
+		.access = ACCESS_OFF,
 		.access_sample = 1,
 		.owned = load->owned,
 	};

@@ -8,12 +8,12 @@
 #include "daemon/address.h"
 #include "http/parser.h"
 #include "http/response.h"
+#include "http/snapshot.h"
 
 #include <stdint.h>
 #include <stdio.h>
 
 enum conf_executor { CONF_INLINE, CONF_THREADED };
-enum conf_access { CONF_ACCESS_OFF, CONF_ACCESS_ERRORS, CONF_ACCESS_SAMPLE, CONF_ACCESS_ALL };
 
 struct conf_listen {
 	char *text;			/* owned: the value as it was written */
@@ -37,7 +37,7 @@ struct conf {
 	uint32_t max_connections_at_start;	/* a reload cannot go beyond what the daemon was started with; as loaded */
 
 	int log_level;			/* a priority of syslog(3): LOG_ERR ... LOG_DEBUG */
-	enum conf_access access;
+	enum access_log access;
 	uint32_t access_sample;		/* every Nth request */
 
 	void *owned;			/* conf.c's */

@@ -11,7 +11,6 @@
 #include "daemon/conf_errors.h"
 #include "daemon/ini.h"
 #include "http/bytes.h"
-#include "http/snapshot.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -38,8 +37,8 @@ const struct conf_word conf_levels[] = {
 	{ "debug", LOG_DEBUG }, { NULL, 0 },
 };
 const struct conf_word conf_accesses[] = {
-	{ "off", CONF_ACCESS_OFF }, { "errors", CONF_ACCESS_ERRORS }, { "sample=N", CONF_ACCESS_SAMPLE },
-	{ "all", CONF_ACCESS_ALL }, { NULL, 0 },
+	{ "off", ACCESS_OFF }, { "errors", ACCESS_ERRORS }, { "sample=N", ACCESS_SAMPLE },
+	{ "all", ACCESS_ALL }, { NULL, 0 },
 };
 
 /* ---- Numbers, sizes, times ---- */
@@ -211,12 +210,12 @@ int conf_parse_access(struct conf_loading *load, const struct conf_key *key, str
 		}, &every);
 		if (r < 0)
 			return r;
-		load->conf->access = CONF_ACCESS_SAMPLE;
+		load->conf->access = ACCESS_SAMPLE;
 		load->conf->access_sample = (uint32_t) every;
 		return 0;
 	}
 	for (const struct conf_word *word = conf_accesses; word->text; word++) {
-		if (word->value != CONF_ACCESS_SAMPLE && slice_equal(value, slice_of(word->text))) {
+		if (word->value != ACCESS_SAMPLE && slice_equal(value, slice_of(word->text))) {
 			load->conf->access = word->value;
 			load->conf->access_sample = 1;
 			return 0;
@@ -228,12 +227,12 @@ int conf_parse_access(struct conf_loading *load, const struct conf_key *key, str
 void conf_print_access(const struct conf *conf, const struct conf_key *key, FILE *to)
 {
 	switch (conf->access) {
-	case CONF_ACCESS_SAMPLE:
+	case ACCESS_SAMPLE:
 		fprintf(to, "%s = sample=%" PRIu32 "\n", key->name, conf->access_sample);
 		return;
-	case CONF_ACCESS_OFF:
-	case CONF_ACCESS_ERRORS:
-	case CONF_ACCESS_ALL:
+	case ACCESS_OFF:
+	case ACCESS_ERRORS:
+	case ACCESS_ALL:
 		fprintf(to, "%s = %s\n", key->name, conf_accesses[conf->access].text);
 		return;
 	}

@@ -119,7 +119,7 @@ static int make_snapshot(struct snapshot **ret, uint64_t number, const struct co
 	r = snapshot_new(ret, number, &conf->limits, answers, ROUTE_ANSWERS);
 	if (r < 0)
 		return r;
-	(*ret)->access = (enum access_log) conf->access;
+	(*ret)->access = conf->access;
 	(*ret)->access_sample = conf->access_sample;
 	return 0;
 }
