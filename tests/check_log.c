@@ -23,7 +23,7 @@
 #include <time.h>
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
-int __wrap_sd_journal_sendv(const struct iovec *fields, int n);
+int __attribute__((used)) __wrap_sd_journal_sendv(const struct iovec *fields, int n);	/* with -flto nobody else knows */
 
 enum { MANY = 3000, SENT_MAX = 4096, FIELDS = 16 };
 

@@ -356,7 +356,7 @@ END_TEST
 
 START_TEST(a_large_table_costs_memory_only_as_it_is_used)
 {
-	struct registry large;
+	struct registry large = { 0 };
 	interest_id id;
 
 	ck_assert_int_eq(registry_init(&large, &f.poller, 16u << 20), 0);	/* 512 MiB, if it were touched */
