@@ -10,7 +10,7 @@
 
 enum { CONF_SHOWN_MAX = 60 };		/* of a value in a message */
 
-/* A value as it can stand in a message: not too much of it.  What cannot be shown of it goes when the message is added. */
+/* A value as it can stand in a message: not too much of it.  conf_errors_add() sees to the bytes. */
 struct conf_shown {
 	char text[CONF_SHOWN_MAX + sizeof "..."];
 };

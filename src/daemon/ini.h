@@ -35,7 +35,7 @@ struct ini_event {
 	unsigned empty_lines;			/* INI_CONTINUED: between the line before it and this one */
 	bool quoted;
 	const char *key;			/* INI_MISTAKE: set when the line continues the value of this key */
-	struct slice text;			/* borrowed, like key, for the length of the call; a NUL ends it; any bytes else */
+	struct slice text;			/* borrowed, like key, for the length of the call; any bytes and a NUL */
 };
 
 typedef int ini_fn(void *arg, const struct ini_event *event);	/* 0, or a negative errno that ends the reading */
