@@ -844,31 +844,26 @@ static const struct {
 	{ "[server]\nlisten = :1\nlisten = :2\n", "[server]\nlisten = :2\nlisten = :1\n", "" },
 	{ "[server]\nlisten = [::]:1\nlisten = 0.0.0.0:1\n", "[server]\nlisten = :1\n", "" },
 	{ "[server]\nworkers = 2\n", "[server]\n\nworkers = 4\n",
-	  "g:3: server.workers changed from 2 to 4: needs `systemctl restart reactord`; the running configuration "
-	  "stays\n" },
-	{ "[server]\nworkers = 2\n", "", "file: server.workers changed from 2 to auto: needs `systemctl restart "
-	  "reactord`; the running configuration stays\n" },
+	  "g:3: server.workers = 4 in place of 2 needs `systemctl restart reactord`\n" },
+	{ "[server]\nworkers = 2\n", "",
+	  "file: server.workers = auto in place of 2 needs `systemctl restart reactord`\n" },
 	{ "", "[server]\nexecutor = threaded\nbacklog = 1\n",
-	  "g:2: server.executor changed from inline to threaded: needs `systemctl restart reactord`; the running "
-	  "configuration stays\n"
-	  "g:3: server.backlog changed from 4096 to 1: needs `systemctl restart reactord`; the running configuration "
-	  "stays\n" },
+	  "g:2: server.executor = threaded in place of inline needs `systemctl restart reactord`\n"
+	  "g:3: server.backlog = 1 in place of 4096 needs `systemctl restart reactord`\n" },
 	{ "[server]\nlisten = :1\nlisten = :2\n", "[server]\nlisten = :1\n",
-	  "g:2: server.listen changed from :1, :2 to :1: needs `systemctl daemon-reload && systemctl restart "
-	  "reactord.socket reactord`; the running configuration stays\n" },
+	  "g:2: server.listen = :1 in place of :1, :2 needs `systemctl daemon-reload && systemctl restart "
+	  "reactord.socket reactord`\n" },
 	{ "", "[limits]\nmax_connections = 20000\n[server]\nbacklog = 1\nworkers = 2\n",		/* by line, not by key */
-	  "g:2: limits.max_connections changed from 10000 to 20000: more than the daemon was started with needs "
-	  "`systemctl restart reactord`; the running configuration stays\n"
-	  "g:4: server.backlog changed from 4096 to 1: needs `systemctl restart reactord`; the running configuration "
-	  "stays\n"
-	  "g:5: server.workers changed from auto to 2: needs `systemctl restart reactord`; the running configuration "
-	  "stays\n" },
+	  "g:2: limits.max_connections = 20000 in place of 10000 needs `systemctl restart reactord`: it is more than the "
+	  "daemon was started with\n"
+	  "g:4: server.backlog = 1 in place of 4096 needs `systemctl restart reactord`\n"
+	  "g:5: server.workers = 2 in place of auto needs `systemctl restart reactord`\n" },
 	{ "[server]\nlisten = /run/x mode=0600\n", "[server]\nlisten = /run/x mode=0660\n",
-	  "g:2: server.listen changed from /run/x mode=0600 to /run/x mode=0660: needs `systemctl daemon-reload && "
-	  "systemctl restart reactord.socket reactord`; the running configuration stays\n" },
+	  "g:2: server.listen = /run/x mode=0660 in place of /run/x mode=0600 needs `systemctl daemon-reload && "
+	  "systemctl restart reactord.socket reactord`\n" },
 	{ "[limits]\nmax_connections = 10\n", "[limits]\nmax_connections = 11\n",
-	  "g:2: limits.max_connections changed from 10 to 11: more than the daemon was started with needs "
-	  "`systemctl restart reactord`; the running configuration stays\n" },
+	  "g:2: limits.max_connections = 11 in place of 10 needs `systemctl restart reactord`: it is more than the "
+	  "daemon was started with\n" },
 };
 
 START_TEST(what_needs_a_restart_is_told)

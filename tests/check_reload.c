@@ -95,7 +95,7 @@ static struct conf_errors two_errors(void)
 
 START_TEST(a_good_verdict_names_process_generation_and_time)
 {
-	ck_assert_int_eq(reload_publish(7, 123456789012345, NULL), 0);
+	ck_assert_int_eq(reload_publish(7, 123456789012345, true, NULL), 0);
 	ck_assert_str_eq(read_file(f.path),
 			 expected("pid=%ld\ngeneration=7\nbegan_usec=123456789012345\nresult=ok\n"));
 }
@@ -105,7 +105,7 @@ START_TEST(a_list_without_errors_is_a_good_verdict)
 {
 	struct conf_errors none = { 0 };
 
-	ck_assert_int_eq(reload_publish(1, 2, &none), 0);
+	ck_assert_int_eq(reload_publish(1, 2, true, &none), 0);
 	ck_assert_ptr_nonnull(strstr(read_file(f.path), "result=ok\n"));
 }
 END_TEST
@@ -114,10 +114,29 @@ START_TEST(a_refusal_has_one_line_for_each_error)
 {
 	struct conf_errors errors = two_errors();
 
-	ck_assert_int_eq(reload_publish(7, 1, &errors), 0);
+	ck_assert_int_eq(reload_publish(7, 1, false, &errors), 0);
 	ck_assert_str_eq(read_file(f.path), expected("pid=%ld\ngeneration=7\nbegan_usec=1\nresult=refused\n"
 						     "error=/etc/reactord.conf:3: unknown key \"staus\"\n"
 						     "error=command line: two lines\n"));
+}
+END_TEST
+
+START_TEST(what_waits_for_a_restart_is_one_line_each_of_a_good_verdict)
+{
+	struct conf_errors warnings = two_errors();
+
+	ck_assert_int_eq(reload_publish(7, 1, true, &warnings), 0);
+	ck_assert_str_eq(read_file(f.path), expected("pid=%ld\ngeneration=7\nbegan_usec=1\nresult=ok\n"
+						     "warning=/etc/reactord.conf:3: unknown key \"staus\"\n"
+						     "warning=command line: two lines\n"));
+}
+END_TEST
+
+/* Without memory for them there may be none. */
+START_TEST(a_refusal_without_errors_is_one)
+{
+	ck_assert_int_eq(reload_publish(7, 1, false, NULL), 0);
+	ck_assert_ptr_nonnull(strstr(read_file(f.path), "result=refused\n"));
 }
 END_TEST
 
@@ -125,7 +144,7 @@ END_TEST
 START_TEST(everybody_can_read_a_verdict_whatever_the_umask)
 {
 	mode_t before = umask(0777);
-	int r = reload_publish(1, 1, NULL);
+	int r = reload_publish(1, 1, true, NULL);
 	struct stat file;
 
 	(void) umask(before);
@@ -141,10 +160,10 @@ START_TEST(a_verdict_replaces_the_one_before_as_a_whole)
 	cleanup(close_fd) int old = -1;
 	struct stat file;
 
-	ck_assert_int_eq(reload_publish(1, 1, NULL), 0);
+	ck_assert_int_eq(reload_publish(1, 1, true, NULL), 0);
 	old = open(f.path, O_RDONLY | O_CLOEXEC);
 	ck_assert_int_ge(old, 0);
-	ck_assert_int_eq(reload_publish(2, 2, NULL), 0);
+	ck_assert_int_eq(reload_publish(2, 2, true, NULL), 0);
 	ck_assert_int_eq(fstat(old, &file), 0);
 	ck_assert_uint_eq(file.st_nlink, 0);
 	ck_assert_ptr_nonnull(strstr(read_file(f.path), "generation=2\n"));
@@ -160,7 +179,7 @@ START_TEST(what_a_dead_daemon_left_half_written_is_no_obstacle)
 	fd = open(new_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0);
 	ck_assert_int_ge(fd, 0);
 	(void) close(fd);
-	ck_assert_int_eq(reload_publish(1, 1, NULL), 0);
+	ck_assert_int_eq(reload_publish(1, 1, true, NULL), 0);
 	ck_assert_ptr_nonnull(strstr(read_file(f.path), "result=ok\n"));
 }
 END_TEST
@@ -171,7 +190,7 @@ START_TEST(of_several_runtime_directories_the_first_is_ours)
 
 	(void) snprintf(list, sizeof list, "%s:/nonexistent/other", f.directory);
 	ck_assert_int_eq(setenv("RUNTIME_DIRECTORY", list, 1), 0);
-	ck_assert_int_eq(reload_publish(1, 1, NULL), 0);
+	ck_assert_int_eq(reload_publish(1, 1, true, NULL), 0);
 	ck_assert_ptr_nonnull(strstr(read_file(f.path), "result=ok\n"));
 }
 END_TEST
@@ -179,7 +198,7 @@ END_TEST
 START_TEST(without_a_runtime_directory_nothing_is_written)
 {
 	ck_assert_int_eq(unsetenv("RUNTIME_DIRECTORY"), 0);
-	ck_assert_int_eq(reload_publish(1, 1, NULL), 0);
+	ck_assert_int_eq(reload_publish(1, 1, true, NULL), 0);
 	ck_assert_int_eq(access(f.path, F_OK), -1);
 }
 END_TEST
@@ -187,7 +206,7 @@ END_TEST
 START_TEST(a_directory_that_is_not_there_is_an_error)
 {
 	ck_assert_int_eq(setenv("RUNTIME_DIRECTORY", "/nonexistent/reactord", 1), 0);
-	ck_assert_int_eq(reload_publish(1, 1, NULL), -ENOENT);
+	ck_assert_int_eq(reload_publish(1, 1, true, NULL), -ENOENT);
 }
 END_TEST
 
@@ -196,7 +215,7 @@ START_TEST(publishing_leaves_no_descriptor_open)
 	struct conf_errors errors = two_errors();
 	unsigned before = count_open_fds();
 
-	ck_assert_int_eq(reload_publish(1, 1, &errors), 0);
+	ck_assert_int_eq(reload_publish(1, 1, false, &errors), 0);
 	ck_assert_uint_eq(count_open_fds(), before);
 }
 END_TEST
@@ -206,6 +225,7 @@ END_TEST
 enum conduct {
 	GOOD,			/* publishes that all is well */
 	REFUSES,
+	WARNS,			/* publishes that all is well, but for something */
 	TOO_OLD_FIRST,		/* publishes on a load that began before it was asked, then waits for a byte, then well */
 	ANOTHER_FIRST,		/* publishes for another process, then waits for a byte, then well */
 	DIES,
@@ -241,7 +261,7 @@ static void be_a_daemon(enum conduct conduct, int says, int waits)
 	(void) sigemptyset(&hangup);
 	(void) sigaddset(&hangup, SIGHUP);
 	(void) sigprocmask(SIG_BLOCK, &hangup, NULL);
-	if (reload_publish(generation, reload_clock_usec(), NULL) < 0 || write(says, "r", 1) != 1)
+	if (reload_publish(generation, reload_clock_usec(), true, NULL) < 0 || write(says, "r", 1) != 1)
 		_exit(9);
 	for (;;) {
 		uint64_t began_usec;
@@ -255,10 +275,13 @@ static void be_a_daemon(enum conduct conduct, int says, int waits)
 		case DIES:
 			_exit(0);
 		case DIES_TELLING:
-			(void) reload_publish(++generation, began_usec, NULL);
+			(void) reload_publish(++generation, began_usec, true, NULL);
 			_exit(0);
 		case REFUSES:
-			(void) reload_publish(generation, began_usec, &errors);
+			(void) reload_publish(generation, began_usec, false, &errors);
+			continue;
+		case WARNS:
+			(void) reload_publish(++generation, began_usec, true, &errors);
 			continue;
 		case TOO_OLD_FIRST:
 			publish_as(getpid(), asked_long_ago);
@@ -274,7 +297,7 @@ static void be_a_daemon(enum conduct conduct, int says, int waits)
 		case LATE:
 			break;
 		}
-		(void) reload_publish(++generation, began_usec, NULL);
+		(void) reload_publish(++generation, began_usec, true, NULL);
 	}
 }
 
@@ -379,6 +402,20 @@ START_TEST(a_refusal_is_exit_status_1_with_all_errors)
 			 "/etc/reactord.conf:3: unknown key \"staus\"\n"
 			 "command line: two lines\n"
 			 "reactord: the new configuration is refused; configuration 1 stays\n");
+}
+END_TEST
+
+START_TEST(what_waits_for_a_restart_is_told_with_exit_status_0)
+{
+	struct client client;
+
+	start_daemon(WARNS);
+	start_client(&client, f.daemon);
+	ck_assert_int_eq(wait_client(&client), 0);
+	ck_assert_str_eq(client.said, "configuration 2 is in force, except for what needs a restart\n");
+	ck_assert_str_eq(client.complained,
+			 "/etc/reactord.conf:3: unknown key \"staus\"\n"
+			 "command line: two lines\n");
 }
 END_TEST
 
@@ -550,6 +587,8 @@ int main(void)
 	tcase_add_test(daemon, a_good_verdict_names_process_generation_and_time);
 	tcase_add_test(daemon, a_list_without_errors_is_a_good_verdict);
 	tcase_add_test(daemon, a_refusal_has_one_line_for_each_error);
+	tcase_add_test(daemon, what_waits_for_a_restart_is_one_line_each_of_a_good_verdict);
+	tcase_add_test(daemon, a_refusal_without_errors_is_one);
 	tcase_add_test(daemon, everybody_can_read_a_verdict_whatever_the_umask);
 	tcase_add_test(daemon, a_verdict_replaces_the_one_before_as_a_whole);
 	tcase_add_test(daemon, what_a_dead_daemon_left_half_written_is_no_obstacle);
@@ -562,6 +601,7 @@ int main(void)
 	tcase_add_checked_fixture(client, setup, teardown);
 	tcase_add_test(client, the_client_says_which_configuration_is_in_force);
 	tcase_add_test(client, a_refusal_is_exit_status_1_with_all_errors);
+	tcase_add_test(client, what_waits_for_a_restart_is_told_with_exit_status_0);
 	tcase_add_test(client, without_a_pid_the_daemon_of_the_directory_is_asked);
 	tcase_add_test(client, without_a_pid_and_a_verdict_nobody_is_asked);
 	tcase_add_test(client, a_process_that_is_not_there_is_named);

@@ -93,6 +93,7 @@ class Daemon:
                 os.dup2(passed.fileno(), 3)
         environment = {k: v for k, v in os.environ.items()
                        if k not in ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "JOURNAL_STREAM")}
+        environment["RUNTIME_DIRECTORY"] = directory
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, preexec_fn=prepare, env=environment,
                                         pass_fds=(3,) if passed else ())
@@ -134,6 +135,13 @@ class Daemon:
         self.write_config(config)
         self.signal(signal.SIGHUP)
         self.wait_said(verdict, before + 1)
+
+    def ask_reload(self, config):
+        """As ExecReload= does: exit status, standard output, standard error."""
+        self.write_config(config)
+        done = subprocess.run([REACTORD, "--reload", str(self.pid)], stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=PATIENCE_S, env={**os.environ, "RUNTIME_DIRECTORY": self.directory})
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def count_fds(self):
         return len(os.listdir("/proc/%d/fd" % self.pid))
@@ -938,11 +946,21 @@ def _():
             status, fields, body = c.response()
             equal((status, "retry-after" in fields, b"misconfigured" in body), (503, True, True))
             d.reload(BAD, "the new configuration is refused")
-            d.reload(good, "configuration 2 is in force")
-            c.send(request())
-            equal(c.response()[2], b"mended")
-            equal(len(d.said("server.workers changed from")), 1, "what has to wait is told")
-            d.reload(good, "configuration 3 is in force")
+            for number in (2, 3):       # the restart is outstanding still
+                status, out, errors = d.ask_reload(good)
+                equal((status, out), (0, "configuration %d is in force, except for what needs a restart\n" % number))
+                equal(re.findall(":([26]): (server.workers = 3|limits.max_connections = 20000) .* needs `systemctl restart",
+                                 errors), [("2", "server.workers = 3"), ("6", "limits.max_connections = 20000")], errors)
+                d.wait_said("server.workers = 3", number - 1)
+                c.send(request())
+                equal(c.response()[2], b"mended")
+            status, out, errors = d.ask_reload(good.replace("workers = 3", "workers = 4"))
+            equal((status, out), (1, ""))
+            equal("server.workers = 4 in place of 3 needs `systemctl restart reactord`" in errors, True, errors)
+            status, out, errors = d.ask_reload(good.replace("20000", "20001"))
+            equal((status, "limits.max_connections = 20001" in errors), (1, True), errors)
+            equal(d.ask_reload(good.replace("20000", "9"))[0], 0)
+            equal(d.ask_reload(good)[0], 0, "up to what the mended file said")
 
 
 @test("a bad start is an end with --strict, and without listeners of systemd's")

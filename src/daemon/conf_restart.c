@@ -3,6 +3,8 @@
  * What a reload cannot change: the sockets, the threads, and the room for connections, which are all made at start.
  * Addresses are compared by what they mean, in any order: the same one written in another way needs no restart.
  *
+ * What is said holds for a reload that is refused and for one that is done but for this; the caller says which.
+ *
  * Rejected: a flag for each key in the table.  Three of the five are compared in a way of their own, and the advice for
  * two of them is another.
  */
@@ -73,8 +75,8 @@ static void needs_restart(const struct conf *running, const struct conf *wanted,
 	cleanup(free_pointer) char *new = setting_text(wanted, key);
 	char *message;
 
-	if (asprintf(&message, "%s.%s changed from %s to %s: %s", key->section, key->name, old ? old : "?",
-		     new ? new : "?", what_to_do) < 0)
+	if (asprintf(&message, "%s.%s = %s in place of %s needs %s", key->section, key->name, new ? new : "?",
+		     old ? old : "?", what_to_do) < 0)
 		return;
 	(void) conf_errors_add(ret_errors, origin->source ? origin->file : file, origin->line, message);
 }
@@ -82,9 +84,8 @@ static void needs_restart(const struct conf *running, const struct conf *wanted,
 size_t conf_needs_restart(const struct conf *running, const struct conf *wanted, const char *file,
 			  struct conf_errors *ret_errors)
 {
-	static const char restart[] = "needs `systemctl restart reactord`; the running configuration stays";
-	static const char restart_sockets[] = "needs `systemctl daemon-reload && systemctl restart reactord.socket "
-					      "reactord`; the running configuration stays";
+	static const char restart[] = "`systemctl restart reactord`";
+	static const char restart_sockets[] = "`systemctl daemon-reload && systemctl restart reactord.socket reactord`";
 	size_t n = 0;
 
 	if (!listens_within(running, wanted) || !listens_within(wanted, running)) {
@@ -100,8 +101,7 @@ size_t conf_needs_restart(const struct conf *running, const struct conf *wanted,
 	}
 	if (wanted->limits.max_connections > running->max_connections_at_start) {
 		needs_restart(running, wanted, &conf_keys[CONF_KEY_MAX_CONNECTIONS], file,
-			      "more than the daemon was started with needs `systemctl restart reactord`; the running "
-			      "configuration stays", ret_errors);
+			      "`systemctl restart reactord`: it is more than the daemon was started with", ret_errors);
 		n++;
 	}
 	return n;

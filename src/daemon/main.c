@@ -154,12 +154,17 @@ static void listeners_text(const struct listeners *listeners, char *to, size_t c
 					    listeners->at[i].text);
 }
 
+static bool serves_misconfigured(const struct daemon *d)
+{
+	return d->began_misconfigured && d->conf == d->started;
+}
+
 static void serving_status(struct daemon *d, char *to, size_t capacity)
 {
 	char where[512];
 
 	listeners_text(&d->listeners, where, sizeof where);
-	if (d->began_misconfigured && d->conf == d->started)
+	if (serves_misconfigured(d))
 		(void) snprintf(to, capacity, "misconfigured: answering 503 on %s; see the journal", where);
 	else
 		(void) snprintf(to, capacity, "serving on %s, configuration %llu", where,
@@ -300,6 +305,7 @@ static int start_workers(struct daemon *d)
 
 static int start(struct daemon *d)
 {
+	uint64_t began_usec = reload_clock_usec();	/* who asks from now on waits for what is loaded later */
 	char *why = NULL;
 	char status[640];
 	int r;
@@ -334,7 +340,7 @@ static int start(struct daemon *d)
 		log_write(LOG_LISTENING, LOG_INFO, "listening on %s%s", d->listeners.at[i].text,
 			  d->listeners.at[i].passed ? " (from systemd)" : "");
 	say_what_next(&d->listeners.at[0]);
-	(void) reload_publish(workers_generation(&d->workers), reload_clock_usec(), NULL);
+	(void) reload_publish(workers_generation(&d->workers), began_usec, true, NULL);
 	serving_status(d, status, sizeof status);
 	notify_ready(status);
 	return 0;
@@ -342,21 +348,25 @@ static int start(struct daemon *d)
 
 /* --- reloading --------------------------------------------------------------------------------------------------- */
 
-/* server.* cannot change while it runs, and what would change it is refused.  Only after a bad start, when what it was
- * started with is nobody's wish, the rest is taken, and what has to wait is told. */
-static int load_again(struct daemon *d, struct conf **ret, struct conf_errors *errors)
+/* server.* cannot change while it runs, and what would change it is refused.  Only the built-in 503 of a bad start is
+ * nobody's wish: the first good file is taken although its server.* has to wait, and is what later ones may not
+ * differ from.  ret_told: errors of one that is refused; of a good one what has to wait, each time until the restart. */
+static int load_again(struct daemon *d, struct conf **ret, struct conf_errors *ret_told)
 {
-	int r = conf_load(ret, &d->options.source, errors);
+	const char *file = d->options.source.file;
+	int r = conf_load(ret, &d->options.source, ret_told);
 
-	if (r < 0 || conf_needs_restart(d->started, *ret, d->options.source.file, errors) == 0)
+	if (r < 0)
 		return r;
-	if (d->began_misconfigured) {
-		log_errors(errors, LOG_WARNING);
-		conf_errors_clear(errors);
-		return 0;
+	if (!serves_misconfigured(d)) {
+		if (conf_needs_restart(d->conf, *ret, file, ret_told) > 0) {
+			*ret = conf_free(*ret);
+			return -EINVAL;
+		}
+		(*ret)->max_connections_at_start = d->conf->max_connections_at_start;
 	}
-	*ret = conf_free(*ret);
-	return -EINVAL;
+	(void) conf_needs_restart(d->started, *ret, file, ret_told);
+	return 0;
 }
 
 static int put_in_force(struct daemon *d, struct conf *conf)
@@ -382,6 +392,20 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 	return 0;
 }
 
+static void loaded(struct daemon *d, const struct conf_errors *warnings, char *status, size_t capacity)
+{
+	cleanup(free_pointer) char *first = warnings->n > 0 ? conf_error_text(&warnings->at[0]) : NULL;
+	const char *except = warnings->n > 0 ? ", except for what needs a restart" : "";
+	size_t length;
+
+	log_errors(warnings, LOG_WARNING);
+	log_write(LOG_CONFIG_LOADED, LOG_INFO, "configuration %llu is in force%s",
+		  (unsigned long long) workers_generation(&d->workers), except);
+	serving_status(d, status, capacity);
+	length = strlen(status);
+	(void) snprintf(status + length, capacity - length, "%s%s%s", except, first ? ": " : "", first ? first : "");
+}
+
 static void refused(struct daemon *d, const struct conf_errors *errors, char *status, size_t capacity)
 {
 	cleanup(free_pointer) char *first = errors->n > 0 ? conf_error_text(&errors->at[0]) : NULL;
@@ -396,32 +420,31 @@ static void refused(struct daemon *d, const struct conf_errors *errors, char *st
 static void reload(struct daemon *d)
 {
 	uint64_t began_usec = reload_clock_usec();
-	struct conf_errors errors = { 0 };
+	struct conf_errors told = { 0 };
 	struct conf *conf = NULL;
 	char status[1024];
 	int r;
 
 	notify_reloading();
-	r = load_again(d, &conf, &errors);
-	if (r == 0)
+	r = load_again(d, &conf, &told);
+	if (r == 0) {
 		r = put_in_force(d, conf);
-	if (r < 0 && errors.n == 0)
-		add_error(&errors, d->options.source.file, why_not(r));
+		if (r < 0)	/* what is told then is this alone */
+			conf_errors_clear(&told);
+	}
+	if (r < 0 && told.n == 0)
+		add_error(&told, d->options.source.file, why_not(r));
 	if (r < 0) {
 		conf_free(conf);
-		refused(d, &errors, status, sizeof status);
+		refused(d, &told, status, sizeof status);
 	} else {
-		serving_status(d, status, sizeof status);
-		log_write(LOG_CONFIG_LOADED, LOG_INFO, "configuration %llu is in force",
-			  (unsigned long long) workers_generation(&d->workers));
+		loaded(d, &told, status, sizeof status);
 	}
 	notify_ready(status);	/* also after a failure: systemd waits for it */
-	if (r < 0 && errors.n == 0)	/* out of memory for the reason: no verdict is better than a wrong one */
-		return;
-	r = reload_publish(workers_generation(&d->workers), began_usec, &errors);
+	r = reload_publish(workers_generation(&d->workers), began_usec, r == 0, &told);
 	if (r < 0)
 		log_write(LOG_FAILED, LOG_WARNING, "cannot write the reload's verdict: %s", strerror(-r));
-	conf_errors_clear(&errors);
+	conf_errors_clear(&told);
 }
 
 /* --- stopping ---------------------------------------------------------------------------------------------------- */

@@ -40,31 +40,29 @@ static char *runtime_directory(void)
 
 /* --- the daemon's side ------------------------------------------------------------------------------------------- */
 
-/* One line for each error, whatever it holds. */
-static void write_error(FILE *to, const struct conf_error *error)
+/* One line for each, whatever it holds. */
+static void write_told(FILE *to, const char *name, const struct conf_error *error)
 {
 	cleanup(free_pointer) char *text = conf_error_text(error);
 
-	(void) fputs("error=", to);
+	(void) fprintf(to, "%s=", name);
 	for (const char *c = text ? text : "out of memory"; *c; c++)
 		(void) fputc(*c == '\n' ? ' ' : *c, to);
 	(void) fputc('\n', to);
 }
 
-static int write_verdict(FILE *to, uint64_t generation, uint64_t began_usec, const struct conf_errors *errors)
+static int write_verdict(FILE *to, uint64_t generation, uint64_t began_usec, bool good, const struct conf_errors *told)
 {
-	bool good = !errors || errors->n == 0;
-
 	(void) fprintf(to, "pid=%ld\ngeneration=%" PRIu64 "\nbegan_usec=%" PRIu64 "\nresult=%s\n", (long) getpid(),
 		       generation, began_usec, good ? "ok" : "refused");
-	for (size_t i = 0; !good && i < errors->n; i++)
-		write_error(to, &errors->at[i]);
+	for (size_t i = 0; told && i < told->n; i++)
+		write_told(to, good ? "warning" : "error", &told->at[i]);
 	if (fflush(to) != 0 || fchmod(fileno(to), 0644) < 0)	/* the unit's UMask is 0777 */
 		return -errno;
 	return ferror(to) ? -EIO : 0;	/* what was written before the last part */
 }
 
-int reload_publish(uint64_t generation, uint64_t began_usec, const struct conf_errors *errors)
+int reload_publish(uint64_t generation, uint64_t began_usec, bool good, const struct conf_errors *told)
 {
 	cleanup(free_pointer) char *directory = runtime_directory();
 	char path[PATH_MAX], new_path[PATH_MAX];
@@ -80,7 +78,7 @@ int reload_publish(uint64_t generation, uint64_t began_usec, const struct conf_e
 	to = fopen(new_path, "wxe");
 	if (!to)
 		return -errno;
-	r = write_verdict(to, generation, began_usec, errors);
+	r = write_verdict(to, generation, began_usec, good, told);
 	if (fclose(to) != 0 && r == 0)
 		r = -errno;
 	if (r == 0 && rename(new_path, path) < 0)
@@ -96,12 +94,12 @@ struct verdict {
 	long pid;
 	uint64_t generation, began_usec;
 	bool good;
-	char *errors;			/* owned, with free_verdict; one a line */
+	char *told;			/* owned, with free_verdict: errors or warnings, one a line */
 };
 
 static void free_verdict(struct verdict *verdict)
 {
-	free_pointer(&verdict->errors);
+	free_pointer(&verdict->told);
 }
 
 static FILE *open_verdict(const char *directory)
@@ -118,13 +116,13 @@ static bool read_verdict(const char *directory, struct verdict *ret)
 {
 	cleanup(free_pointer) char *line = NULL;
 	size_t capacity = 0, length;
-	FILE *from, *errors;
+	FILE *from, *told;
 
 	*ret = (struct verdict) { 0 };
 	from = open_verdict(directory);
 	if (!from)
 		return false;
-	errors = open_memstream(&ret->errors, &length);
+	told = open_memstream(&ret->told, &length);
 	while (getline(&line, &capacity, from) > 0) {
 		if (sscanf(line, "pid=%ld", &ret->pid) == 1 ||
 		    sscanf(line, "generation=%" SCNu64, &ret->generation) == 1 ||
@@ -132,11 +130,11 @@ static bool read_verdict(const char *directory, struct verdict *ret)
 			continue;
 		if (strcmp(line, "result=ok\n") == 0)
 			ret->good = true;
-		else if (errors && strncmp(line, "error=", 6) == 0)
-			(void) fputs(line + 6, errors);
+		else if (told && (strncmp(line, "error=", 6) == 0 || strncmp(line, "warning=", 8) == 0))
+			(void) fputs(strchr(line, '=') + 1, told);
 	}
-	if (errors)
-		(void) fclose(errors);
+	if (told)
+		(void) fclose(told);
 	(void) fclose(from);
 	return ret->pid > 0;
 }
@@ -162,12 +160,16 @@ static void wait_for_change(int watch_fd)
 
 static int tell(const struct verdict *verdict)
 {
+	const char *told = verdict->told ? verdict->told : "";
+
+	(void) fputs(told, stderr);
 	if (verdict->good) {
-		(void) printf("configuration %" PRIu64 " is in force\n", verdict->generation);
+		(void) printf("configuration %" PRIu64 " is in force%s\n", verdict->generation,
+			      *told ? ", except for what needs a restart" : "");
 		return 0;
 	}
-	(void) fprintf(stderr, "%sreactord: the new configuration is refused; configuration %" PRIu64 " stays\n",
-		       verdict->errors ? verdict->errors : "", verdict->generation);
+	(void) fprintf(stderr, "reactord: the new configuration is refused; configuration %" PRIu64 " stays\n",
+		       verdict->generation);
 	return 1;
 }
 

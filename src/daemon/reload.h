@@ -12,11 +12,12 @@
 #include <sys/types.h>
 
 /* Daemon.  Without $RUNTIME_DIRECTORY nothing is written; a failure is a negative errno.  generation counts good
- * loads; began_usec is CLOCK_MONOTONIC before the file was opened; errors: NULL or empty for a good load. */
-int reload_publish(uint64_t generation, uint64_t began_usec, const struct conf_errors *errors);
+ * loads; began_usec is CLOCK_MONOTONIC before the file was opened; told: of a load that was refused its errors, of a
+ * good one what is not in force before a restart; NULL: nothing. */
+int reload_publish(uint64_t generation, uint64_t began_usec, bool good, const struct conf_errors *told);
 uint64_t reload_clock_usec(void);
 
 /* Client: `reactord --reload [PID]`; pid 0: the daemon whose verdict is in the runtime directory (/run/reactord/state when
- * $RUNTIME_DIRECTORY is not set).  Prints the errors to stderr.  Returns the exit status: 0 loaded, 1 refused or no
+ * $RUNTIME_DIRECTORY is not set).  Prints errors and warnings to stderr.  Returns the exit status: 0 loaded, 1 refused or no
  * verdict within 60 s, or no such daemon. */
 int reload_request(pid_t pid);
