@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -230,6 +232,8 @@ enum conduct {
 	ANOTHER_FIRST,		/* publishes for another process, then waits for a byte, then well */
 	DIES,
 	DIES_TELLING,		/* publishes, then dies */
+	OF_ANOTHER_NAME,
+	DIES_OF_HANGUP,
 	LATE,			/* waits for a byte before it looks at the next signal */
 };
 
@@ -254,13 +258,18 @@ static void be_a_daemon(enum conduct conduct, int says, int waits)
 	uint64_t asked_long_ago = reload_clock_usec();
 	struct conf_errors errors = two_errors();
 	uint64_t generation = 1;
+	struct signalfd_siginfo taken;
 	sigset_t hangup;
-	int number;
+	int signal_fd;		/* as the daemon does: sigwait(3) would unblock what it waits for */
 	char byte;
 
 	(void) sigemptyset(&hangup);
 	(void) sigaddset(&hangup, SIGHUP);
 	(void) sigprocmask(SIG_BLOCK, &hangup, NULL);
+	signal_fd = signalfd(-1, &hangup, SFD_CLOEXEC);
+	(void) prctl(PR_SET_NAME, conduct == OF_ANOTHER_NAME ? "another" : RELOAD_NAME);
+	if (conduct == DIES_OF_HANGUP)
+		(void) sigprocmask(SIG_UNBLOCK, &hangup, NULL);
 	if (reload_publish(generation, reload_clock_usec(), true, NULL) < 0 || write(says, "r", 1) != 1)
 		_exit(9);
 	for (;;) {
@@ -268,7 +277,7 @@ static void be_a_daemon(enum conduct conduct, int says, int waits)
 
 		if (conduct == LATE && read(waits, &byte, 1) != 1)
 			_exit(9);
-		if (sigwait(&hangup, &number) != 0 || write(says, "s", 1) != 1)
+		if (read(signal_fd, &taken, sizeof taken) != sizeof taken || write(says, "s", 1) != 1)
 			_exit(9);
 		began_usec = reload_clock_usec();
 		switch (conduct) {
@@ -294,6 +303,8 @@ static void be_a_daemon(enum conduct conduct, int says, int waits)
 				_exit(9);
 			break;
 		case GOOD:
+		case OF_ANOTHER_NAME:
+		case DIES_OF_HANGUP:
 		case LATE:
 			break;
 		}
@@ -450,6 +461,34 @@ START_TEST(a_process_that_is_not_there_is_named)
 }
 END_TEST
 
+/* That one daemon publishes here does not make another process one; the second is what root asks for by a verdict that
+ * somebody else wrote. */
+static const struct {
+	enum conduct conduct;
+	bool named;
+	const char *why;
+} others[] = {
+	{ OF_ANOTHER_NAME, true, "is no reactord" },
+	{ OF_ANOTHER_NAME, false, "is no reactord" },
+	{ DIES_OF_HANGUP, true, "takes no SIGHUP" },
+};
+
+START_TEST(a_process_that_is_no_daemon_of_ours_is_not_signalled)
+{
+	char expected_text[128];
+	struct client client;
+
+	start_daemon(others[_i].conduct);
+	start_client(&client, others[_i].named ? f.daemon : 0);
+	ck_assert_int_eq(wait_client(&client), 1);
+	(void) snprintf(expected_text, sizeof expected_text, "reactord: process %ld %s: it is not signalled\n",
+			(long) f.daemon, others[_i].why);
+	ck_assert_str_eq(client.complained, expected_text);
+	ck_assert_int_eq(kill(f.daemon, SIGKILL), 0);	/* what it has not said by then it never will */
+	ck_assert_int_eq(read(f.daemon_says, expected_text, 1), 0);
+}
+END_TEST
+
 /* The daemon has published the wrong verdict when it reads the byte, and a client that believed it has not the last
  * word: its exit status would be 1, and its error the wrong one. */
 static void assert_waits_for_the_second(enum conduct conduct)
@@ -523,7 +562,7 @@ START_TEST(a_client_that_asks_during_a_load_waits_for_the_next)
 }
 END_TEST
 
-/* A zombie can be signalled: somebody has to wait for it, as systemd does. */
+/* Also when nobody has waited for it yet. */
 START_TEST(a_daemon_that_dies_ends_the_wait)
 {
 	struct client client;
@@ -531,8 +570,6 @@ START_TEST(a_daemon_that_dies_ends_the_wait)
 	start_daemon(DIES);
 	start_client(&client, f.daemon);
 	assert_says('s');
-	ck_assert_int_eq(waitpid(f.daemon, NULL, 0), f.daemon);
-	f.daemon = 0;
 	ck_assert_int_eq(wait_client(&client), 1);
 	ck_assert_ptr_nonnull(strstr(client.complained, "ended before it said anything\n"));
 }
@@ -545,8 +582,6 @@ START_TEST(what_a_daemon_said_before_it_died_counts)
 	start_daemon(DIES_TELLING);
 	start_client(&client, f.daemon);
 	assert_says('s');
-	ck_assert_int_eq(waitpid(f.daemon, NULL, 0), f.daemon);
-	f.daemon = 0;
 	ck_assert_int_eq(wait_client(&client), 0);
 }
 END_TEST
@@ -605,6 +640,8 @@ int main(void)
 	tcase_add_test(client, without_a_pid_the_daemon_of_the_directory_is_asked);
 	tcase_add_test(client, without_a_pid_and_a_verdict_nobody_is_asked);
 	tcase_add_test(client, a_process_that_is_not_there_is_named);
+	tcase_add_loop_test(client, a_process_that_is_no_daemon_of_ours_is_not_signalled, 0,
+			    sizeof others / sizeof *others);
 	tcase_add_test(client, the_verdict_on_an_earlier_load_is_not_the_answer);
 	tcase_add_test(client, a_load_under_way_when_it_was_asked_is_not_the_answer);
 	tcase_add_test(client, the_verdict_of_another_process_is_not_the_answer);

@@ -1063,6 +1063,15 @@ def _(mode):
         equal(c.ask("POST", body=b"x" * 11)[0], 413)
 
 
+@test("--reload signals no process that is no reactord")
+def _():
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        status, _, errors = run("--reload", str(bystander.pid))
+        bystander.terminate()
+        equal((status, errors), (1, "reactord: process %d is no reactord: it is not signalled\n" % bystander.pid))
+        equal(bystander.wait(PATIENCE_S), -signal.SIGTERM, "what it ended of")
+
+
 @protocol("a bad file keeps the old configuration, and the log says why")
 def _(mode):
     with daemon(mode, config="[response]\nbody = one\n") as d, Client(d.address) as c:

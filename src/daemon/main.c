@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -268,7 +269,8 @@ static int open_listeners(struct daemon *d)
 	return 0;
 }
 
-/* Signals are taken from a descriptor, by this thread alone; a client that goes away must not kill us. */
+/* Signals are taken from a descriptor, by this thread alone; a client that goes away must not kill us.  First of all: one
+ * that comes while it starts waits until it runs.  A start reads files and waits for nobody but its own threads. */
 static int take_signals(void)
 {
 	sigset_t taken;
@@ -322,9 +324,6 @@ static int start(struct daemon *d)
 	if (r != 0)
 		return r;
 	fit_descriptors(d);
-	d->signal_fd = take_signals();
-	if (d->signal_fd < 0)
-		return EX_OSERR;
 	r = start_workers(d);
 	if (r != 0)
 		return r;
@@ -574,7 +573,9 @@ static int serve(struct daemon *d)
 	d->signal_fd = -1;
 	d->workers.answer_fd = -1;
 	(void) log_open();
-	status = start(d);
+	d->signal_fd = take_signals();
+	(void) pthread_setname_np(pthread_self(), RELOAD_NAME);	/* whatever the program's file is called */
+	status = d->signal_fd < 0 ? EX_OSERR : start(d);
 	if (status == 0) {
 		run(d);
 		requests = workers_requests(&d->workers);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 static const char default_directory[] = "/run/reactord/state";
 
@@ -184,14 +185,15 @@ static int look_for_verdict(const char *directory, pid_t pid, uint64_t asked_use
 }
 
 /* Whether it lives is asked before the verdict is looked for: what it said before it ended is not missed. */
-static int wait_for_verdict(const char *directory, int watch_fd, pid_t pid, uint64_t asked_usec)
+static int wait_for_verdict(const char *directory, int watch_fd, pid_t pid, int process_fd, uint64_t asked_usec)
 {
+	struct pollfd end = { .fd = process_fd, .events = POLLIN };
 	uint64_t until_ms = clock_ms() + WAIT_MS;
 	bool lives;
 	int r;
 
 	do {
-		lives = kill(pid, 0) == 0 || errno != ESRCH;
+		lives = poll(&end, 1, 0) == 0;
 		r = look_for_verdict(directory, pid, asked_usec);
 		if (r >= 0)
 			return r;
@@ -205,12 +207,64 @@ static int wait_for_verdict(const char *directory, int watch_fd, pid_t pid, uint
 	return 1;
 }
 
+/* Is it the main thread of a reactord that takes SIGHUP from a descriptor?  Almost any other process would end of it. */
+static const char *unfit_for_hangup(FILE *status)
+{
+	cleanup(free_pointer) char *line = NULL;
+	bool is_reactord = false, blocks_hangup = false;
+	unsigned long long blocked;
+	size_t capacity = 0;
+
+	while (getline(&line, &capacity, status) > 0) {
+		if (strcmp(line, "Name:\t" RELOAD_NAME "\n") == 0)
+			is_reactord = true;
+		else if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
+			blocks_hangup = blocked >> (SIGHUP - 1) & 1;
+	}
+	if (!is_reactord)
+		return "is no reactord";
+	return blocks_hangup ? NULL : "takes no SIGHUP";
+}
+
+/* The process that is looked at is the one that is signalled, though its number may be another's meanwhile.  Hidden: one
+ * that /proc does not show may be signalled, too.  Prints what is wrong. */
+static int hang_up(pid_t pid, bool hidden, int *ret_process_fd)
+{
+	cleanup(close_fd) int process_fd = (int) syscall(SYS_pidfd_open, pid, 0);
+	const char *unfit = NULL;
+	char path[64];
+	FILE *status;
+
+	if (process_fd < 0) {
+		(void) fprintf(stderr, "reactord: cannot signal process %ld: %s\n", (long) pid, strerror(errno));
+		return -errno;
+	}
+	(void) snprintf(path, sizeof path, "/proc/%ld/status", (long) pid);
+	status = fopen(path, "re");
+	if (status) {
+		unfit = unfit_for_hangup(status);
+		(void) fclose(status);
+	} else if (!hidden) {
+		unfit = "cannot be looked at in /proc";
+	}
+	if (unfit) {
+		(void) fprintf(stderr, "reactord: process %ld %s: it is not signalled\n", (long) pid, unfit);
+		return -EPERM;
+	}
+	if (syscall(SYS_pidfd_send_signal, process_fd, SIGHUP, NULL, 0) < 0) {
+		(void) fprintf(stderr, "reactord: cannot signal process %ld: %s\n", (long) pid, strerror(errno));
+		return -errno;
+	}
+	*ret_process_fd = take_fd(&process_fd);
+	return 0;
+}
+
 int reload_request(pid_t pid)
 {
 	cleanup(free_pointer) char *own_directory = runtime_directory();
 	const char *directory = own_directory ? own_directory : default_directory;
 	cleanup(free_verdict) struct verdict before = { 0 };
-	cleanup(close_fd) int watch_fd = -1;
+	cleanup(close_fd) int watch_fd = -1, process_fd = -1;
 	uint64_t asked_usec;
 	bool known;
 
@@ -223,15 +277,14 @@ int reload_request(pid_t pid)
 		pid = (pid_t) before.pid;
 	watch_fd = watch_directory(directory);
 	asked_usec = reload_clock_usec();
-	if (kill(pid, SIGHUP) < 0) {
-		(void) fprintf(stderr, "reactord: cannot signal process %ld: %s\n", (long) pid, strerror(errno));
+	/* In ExecReload= the unit's ProtectProc= and PrivateUsers= hide the daemon from us, and systemd named it. */
+	if (hang_up(pid, own_directory != NULL, &process_fd) < 0)
 		return 1;
-	}
 	/* A daemon with a runtime directory wrote to it when it started.  And where the variable is set, as in ExecReload=,
 	 * the directory is the daemon's, whatever it could write then. */
 	if (!own_directory && (!known || before.pid != pid)) {
 		(void) printf("asked process %ld to reload; its verdict is in its log\n", (long) pid);
 		return 0;
 	}
-	return wait_for_verdict(directory, watch_fd, pid, asked_usec);
+	return wait_for_verdict(directory, watch_fd, pid, process_fd, asked_usec);
 }

@@ -17,7 +17,9 @@
 int reload_publish(uint64_t generation, uint64_t began_usec, bool good, const struct conf_errors *told);
 uint64_t reload_clock_usec(void);
 
+#define RELOAD_NAME "reactord"	/* the daemon's main thread, which blocks SIGHUP */
+
 /* Client: `reactord --reload [PID]`; pid 0: the daemon whose verdict is in the runtime directory (/run/reactord/state when
  * $RUNTIME_DIRECTORY is not set).  Prints errors and warnings to stderr.  Returns the exit status: 0 loaded, 1 refused or no
- * verdict within 60 s, or no such daemon. */
+ * verdict within 60 s, or no such daemon: only a process of that name which blocks SIGHUP is signalled. */
 int reload_request(pid_t pid);
