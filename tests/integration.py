@@ -1040,7 +1040,8 @@ def _():
 @test("with few descriptors it lowers max_connections and says so")
 def _():
     with daemon("server.workers=1", limits=(300, 300)) as d:
-        equal(len(d.said("max_connections lowered")), 1)
+        equal(len(d.said(r"max_connections lowered from 10000 to \d+: the limit of open files is 300 and should be 101\d\d ")),
+              1, d.lines)
         clients = []
         for _ in range(280):
             clients.append(Client(d.address))
@@ -1048,6 +1049,33 @@ def _():
         equal(d.said("descriptors|Too many"), [], "ran out of descriptors")
         for c in clients:
             c.close()
+
+
+@test("with very few descriptors half of what is left are connections, and a reload still works")
+def _():
+    with daemon("server.workers=2", limits=(44, 44)) as d:
+        allowed = int(re.search(r"lowered from 10000 to (\d+)", "\n".join(d.lines)).group(1))
+        equal(allowed >= 5, True, d.lines)
+        clients = []
+        for _ in range(30):
+            clients.append(Client(d.address))
+            clients[-1].hello()
+        equal(d.ask_reload("[response]\nbody = new\n")[0], 0)
+        equal(clients[-1].ask()[2], b"new")
+        equal(d.said("descriptors|Too many"), [], "ran out of descriptors")
+        for c in clients:
+            c.close()
+
+
+@test("too few descriptors for the workers are an error that says how many there should be")
+def _():
+    with config_file("") as path:
+        done = subprocess.run([REACTORD, "-c", path, "-l", "127.0.0.1:0", "-o", "server.workers=8"],
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40)),
+                              capture_output=True, timeout=PATIENCE_S)
+        equal(done.returncode, 71)
+        equal(re.search(rb"limit of open files is 40: 8 workers need \d+, and .* should be \d+ \(LimitNOFILE=", done.stderr)
+              is not None, True, done.stderr)
 
 
 # --- reload and stop -------------------------------------------------------------------------------------------------

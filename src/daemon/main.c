@@ -31,8 +31,9 @@ enum {
 	ADOPT_TIMEOUT_MS	= 5000,		/* for every worker to take a new configuration */
 	STATUS_EVERY_MS		= 1000,		/* while draining */
 	STOP_MARGIN_MS		= 5000,		/* that systemd waits for us beyond drain_timeout */
-	SPARE_DESCRIPTORS	= 64,		/* for the main thread, the journal and libraries */
-	WORKER_DESCRIPTORS	= 8 + SERVER_REFUSALS_MAX,
+	OWN_DESCRIPTORS		= 24,		/* the main thread's, and for a moment those of a reload */
+	WORKER_DESCRIPTORS	= 4,
+	SPARE_DESCRIPTORS	= 40,		/* for libraries, and who started us */
 };
 
 struct daemon {
@@ -196,26 +197,40 @@ static void raise_descriptors(void)
 	(void) setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Allows only as many connections as there are descriptors for, beside those that are open or will be. */
-static void fit_descriptors(struct daemon *d)
+/* Allows only as many connections as there are descriptors for, beside those that must be had.  What is good to have (for
+ * those that are answered 503, and to spare) gets up to half of the rest: without it accepting only pauses. */
+static int fit_descriptors(struct daemon *d)
 {
 	uint32_t *max_connections = &d->conf->limits.max_connections;
-	rlim_t taken = SPARE_DESCRIPTORS + (rlim_t) d->n_workers * WORKER_DESCRIPTORS;
+	unsigned long long good = SPARE_DESCRIPTORS + (unsigned long long) d->n_workers * SERVER_REFUSALS_MAX;
+	unsigned long long must = OWN_DESCRIPTORS + (unsigned long long) d->n_workers * WORKER_DESCRIPTORS;
+	unsigned long long wanted, left;
 	struct rlimit limit;
-	rlim_t left;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
+		return 0;
 	for (size_t i = 0; i < d->listeners.n; i++)
-		taken += d->listeners.at[i].n_fds;
-	left = limit.rlim_cur > taken ? limit.rlim_cur - taken : 1;
+		must += d->listeners.at[i].n_fds;
+	wanted = must + good + *max_connections;
+	if (limit.rlim_cur >= wanted)
+		return 0;
+	if (limit.rlim_cur <= must) {
+		log_write(LOG_FAILED, LOG_ERR, "the limit of open files is %llu: %u worker%s need%s %llu, and one for each "
+			  "connection; for limits.max_connections = %u there should be %llu (LimitNOFILE= in the unit, or "
+			  "ulimit -n)", (unsigned long long) limit.rlim_cur, d->n_workers, d->n_workers == 1 ? "" : "s",
+			  d->n_workers == 1 ? "s" : "", must, *max_connections, wanted);
+		return EX_OSERR;
+	}
+	left = limit.rlim_cur - must;
+	left -= left / 2 < good ? left / 2 : good;
 	if (*max_connections <= left)
-		return;
+		return 0;
 	log_write(LOG_LIMIT_LOWERED, LOG_WARNING,
-		  "limits.max_connections lowered from %u to %llu: the limit of open files is %llu "
+		  "limits.max_connections lowered from %u to %llu: the limit of open files is %llu and should be %llu "
 		  "(LimitNOFILE= in the unit, or ulimit -n)",
-		  *max_connections, (unsigned long long) left, (unsigned long long) limit.rlim_cur);
+		  *max_connections, left, (unsigned long long) limit.rlim_cur, wanted);
 	*max_connections = (uint32_t) left;
+	return 0;
 }
 
 /* --- starting ---------------------------------------------------------------------------------------------------- */
@@ -323,7 +338,9 @@ static int start(struct daemon *d)
 	r = open_listeners(d);
 	if (r != 0)
 		return r;
-	fit_descriptors(d);
+	r = fit_descriptors(d);
+	if (r != 0)
+		return r;
 	r = start_workers(d);
 	if (r != 0)
 		return r;
