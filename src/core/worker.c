@@ -3,9 +3,8 @@
 
 #include "core/cleanup.h"
 #include "core/reactor.h"
+#include "core/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 
 enum { CHANNEL_CAPACITY = 1024 };
@@ -132,21 +131,6 @@ static void *reactor_thread(void *arg)
 	return NULL;
 }
 
-/* Threads of ours never take a signal: they belong to the main thread. */
-static int start_thread(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg)
-{
-	sigset_t all, before;
-	int r;
-
-	(void) sigfillset(&all);
-	(void) pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(ret, NULL, fn, arg);
-	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0)
-		(void) pthread_setname_np(*ret, name);	/* too long: it goes without */
-	return -r;
-}
-
 int worker_start(struct worker *w, const char *name, worker_fn *fn, void *arg)
 {
 	int r;
@@ -161,11 +145,11 @@ int worker_start(struct worker *w, const char *name, worker_fn *fn, void *arg)
 		return r;
 
 	if (w->mode == WORKER_THREADED) {
-		r = start_thread(&w->reactor_thread, "reactor", reactor_thread, w);
+		r = thread_start(&w->reactor_thread, "reactor", reactor_thread, w);
 		if (r < 0)
 			return r;
 	}
-	r = start_thread(&w->thread, name, executor_thread, w);
+	r = thread_start(&w->thread, name, executor_thread, w);
 	if (r < 0 && w->mode == WORKER_THREADED) {
 		channel_close(&w->channel);
 		reactor_wake(&w->reactor);

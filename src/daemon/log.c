@@ -11,12 +11,11 @@
 
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "core/thread.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -470,7 +469,6 @@ void log_config_error(int priority, const char *file, unsigned config_line, cons
 
 int log_start(struct report_ring **rings, size_t n)
 {
-	sigset_t all, before;
 	int r;
 
 	if (logger.started)
@@ -489,16 +487,12 @@ int log_start(struct report_ring **rings, size_t n)
 	atomic_store(&logger.stop, false);
 	for (size_t i = 0; i < n; i++)
 		rings[i]->wake_fd = logger.wake_fd;
-	(void) sigfillset(&all);	/* signals belong to the main thread */
-	(void) pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&logger.thread, NULL, write_until_stop, NULL);
-	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r != 0) {
+	r = thread_start(&logger.thread, "log", write_until_stop, NULL);
+	if (r < 0) {
 		close_fd(&logger.wake_fd);
 		close_fd(&logger.ended_fd);
-		return -r;
+		return r;
 	}
-	(void) pthread_setname_np(logger.thread, "log");
 	logger.started = true;
 	return 0;
 }
