@@ -3,10 +3,26 @@
 #undef NDEBUG
 #include "http_fixture.h"
 
+#include <sys/epoll.h>
+
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 static const struct slice hello = { "hello\n", 6 };
 static struct site site;
+static _Atomic int wait_error;	/* errno that epoll_wait fails with; 0: the real one is called */
+
+int __real_epoll_wait(int fd, struct epoll_event *events, int max, int timeout_ms);
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int timeout_ms);
+
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int timeout_ms)
+{
+	int error = atomic_load(&wait_error);
+
+	if (!error)
+		return __real_epoll_wait(fd, events, max, timeout_ms);
+	errno = error;
+	return -1;
+}
 
 static unsigned count_threads(void)
 {
@@ -252,6 +268,17 @@ START_TEST(stopping_closes_every_connection_and_ends_the_threads)
 }
 END_TEST
 
+START_TEST(a_server_whose_wait_fails_says_so_to_main)
+{
+	open_site(_i);
+	atomic_store(&wait_error, EBADF);
+	(void) server_ask(site.server);
+	WAIT_UNTIL(&site, atomic_load(&site.server->failed));
+	atomic_store(&wait_error, 0);
+	ck_assert_int_eq(server_join(site.server), -EBADF);
+}
+END_TEST
+
 START_TEST(a_server_that_was_never_started_can_be_freed)
 {
 	struct http_answer answer = answer_with(hello);
@@ -426,6 +453,7 @@ int main(void)
 	ADD(main_is_told_when_the_last_connection_of_a_drain_has_ended);
 	ADD(draining_twice_and_stopping_twice_does_no_harm);
 	ADD(stopping_closes_every_connection_and_ends_the_threads);
+	ADD(a_server_whose_wait_fails_says_so_to_main);
 	tcase_add_loop_test(tests, a_server_that_was_never_started_can_be_freed, 0, 2);
 	tcase_add_loop_test(tests, a_server_that_lacks_a_descriptor_fails_and_leaves_nothing_open, 0, 2);
 	ADD(two_workers_serve_one_listener);

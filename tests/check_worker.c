@@ -23,7 +23,7 @@ static struct {
 	unsigned open_fds;
 	_Atomic int wait_error;		/* errno that epoll_wait fails with; 0: the real one is called */
 	int create_fails_at;		/* the nth pthread_create fails; 0: none */
-	_Atomic unsigned asked, answered, ran;
+	_Atomic unsigned asked, answered, ran, failed;
 	_Atomic bool quit;
 } f;
 
@@ -75,9 +75,15 @@ static void answer(void *arg)
 		worker_quit(arg);
 }
 
+static void count_failure(void *arg)
+{
+	(void) arg;
+	atomic_fetch_add(&f.failed, 1);
+}
+
 static void start(void)
 {
-	ck_assert_int_eq(worker_start(f.worker, "worker", answer, f.worker), 0);
+	ck_assert_int_eq(worker_start(f.worker, "worker", answer, count_failure, f.worker), 0);
 }
 
 static void stop(struct worker *worker)
@@ -85,6 +91,7 @@ static void stop(struct worker *worker)
 	atomic_store(&f.quit, true);
 	worker_ask(worker);
 	ck_assert_int_eq(worker_join(worker), 0);
+	ck_assert_uint_eq(atomic_load(&f.failed), 0);
 }
 
 static void until(_Atomic unsigned *counter, unsigned value)
@@ -166,7 +173,7 @@ static void look_around(void *arg)
 START_TEST(callbacks_run_on_a_named_thread_that_takes_no_signal)
 {
 	make(_i);
-	ck_assert_int_eq(worker_start(f.worker, "worker 7", look_around, f.worker), 0);
+	ck_assert_int_eq(worker_start(f.worker, "worker 7", look_around, NULL, f.worker), 0);
 	worker_ask(f.worker);
 	ck_assert_int_eq(worker_join(f.worker), 0);
 	ck_assert(!pthread_equal(callback_thread, pthread_self()));
@@ -373,7 +380,7 @@ static void serve_clients(int mode, bool idle)
 			ck_assert_int_eq(executor_await_keep(two[i].ex, id, 0, accept_all, (void *) (uintptr_t) i), 0);
 	}
 	for (unsigned i = 0; i < 2; i++)
-		ck_assert_int_eq(worker_start(two[i].worker, "worker", quit_now, two[i].worker), 0);
+		ck_assert_int_eq(worker_start(two[i].worker, "worker", quit_now, NULL, two[i].worker), 0);
 
 	for (int i = 0; i < CLIENTS; i++) {
 		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -409,12 +416,13 @@ END_TEST
 
 /* --- failures ---------------------------------------------------------------------------------------------------- */
 
-START_TEST(a_wait_that_fails_ends_the_worker_with_an_error)
+START_TEST(a_wait_that_fails_ends_the_worker_with_an_error_and_says_so)
 {
 	make(_i);
 	start();
 	atomic_store(&f.wait_error, EBADF);
 	worker_ask(f.worker);
+	until(&f.failed, 1);
 	ck_assert_int_eq(worker_join(f.worker), -EBADF);
 }
 END_TEST
@@ -423,7 +431,7 @@ START_TEST(a_thread_that_cannot_be_had_is_an_error_and_nothing_runs)
 {
 	make(_i);
 	f.create_fails_at = 1;
-	ck_assert_int_eq(worker_start(f.worker, "worker", answer, f.worker), -EAGAIN);
+	ck_assert_int_eq(worker_start(f.worker, "worker", answer, count_failure, f.worker), -EAGAIN);
 	ck_assert_int_eq(worker_join(f.worker), 0);
 }
 END_TEST
@@ -432,7 +440,7 @@ START_TEST(when_only_the_second_thread_cannot_be_had_the_first_is_ended)
 {
 	make(WORKER_THREADED);
 	f.create_fails_at = 2;
-	ck_assert_int_eq(worker_start(f.worker, "worker", answer, f.worker), -EAGAIN);
+	ck_assert_int_eq(worker_start(f.worker, "worker", answer, count_failure, f.worker), -EAGAIN);
 	ck_assert_int_eq(worker_join(f.worker), 0);
 }
 END_TEST
@@ -480,7 +488,7 @@ int main(void)
 	tcase_add_loop_test(tests, a_full_channel_does_not_dead_lock_while_callbacks_register_more, 0, MODES);
 	tcase_add_loop_test(tests, no_connection_is_lost_between_two_workers_that_share_a_listener, 0, MODES);
 	tcase_add_loop_test(tests, a_worker_that_awaits_nothing_of_a_shared_listener_gets_nothing, 0, MODES);
-	tcase_add_loop_test(tests, a_wait_that_fails_ends_the_worker_with_an_error, 0, MODES);
+	tcase_add_loop_test(tests, a_wait_that_fails_ends_the_worker_with_an_error_and_says_so, 0, MODES);
 	tcase_add_loop_test(tests, a_thread_that_cannot_be_had_is_an_error_and_nothing_runs, 0, MODES);
 	tcase_add_test(tests, when_only_the_second_thread_cannot_be_had_the_first_is_ended);
 	tcase_add_loop_test(tests, without_descriptors_there_is_no_worker_and_nothing_is_left, 0, MODES);

@@ -17,7 +17,7 @@ struct worker {
 	struct executor *executor;		/* owned */
 	int ask_fd;				/* owned: an eventfd */
 	interest_id ask_id;
-	worker_fn *on_ask;
+	worker_fn *on_ask, *on_failure;
 	void *arg;
 	bool quit;
 	int result, reactor_result;	/* of the two loops; to be read when their threads have ended */
@@ -120,6 +120,8 @@ static void *executor_thread(void *arg)
 	struct worker *w = arg;
 
 	w->result = w->mode == WORKER_INLINE ? run_inline(w) : run_beside_reactor(w);
+	if (w->result < 0 && w->on_failure)
+		w->on_failure(w->arg);
 	return NULL;
 }
 
@@ -131,11 +133,12 @@ static void *reactor_thread(void *arg)
 	return NULL;
 }
 
-int worker_start(struct worker *w, const char *name, worker_fn *fn, void *arg)
+int worker_start(struct worker *w, const char *name, worker_fn *on_ask_fn, worker_fn *on_failure, void *arg)
 {
 	int r;
 
-	w->on_ask = fn;
+	w->on_ask = on_ask_fn;
+	w->on_failure = on_failure;
 	w->arg = arg;
 	r = executor_watch(w->executor, w->ask_fd, REGISTRY_STANDING, &w->ask_id);
 	if (r < 0)

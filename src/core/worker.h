@@ -26,8 +26,9 @@ struct worker *worker_free(struct worker *w);			/* when it has been joined; NULL
 
 struct executor *worker_executor(struct worker *w);		/* before the start, or on the executor's thread */
 
-/* Starts the thread(s); on_ask runs on the executor's thread after each worker_ask (several may melt into one). */
-int worker_start(struct worker *w, const char *name, worker_fn *on_ask, void *arg);
+/* Starts the thread(s).  On the executor's thread on_ask runs after each worker_ask (several may melt into one), and
+ * on_failure, last of all, when a loop ended with an error: worker_join then says which.  It may be NULL. */
+int worker_start(struct worker *w, const char *name, worker_fn *on_ask, worker_fn *on_failure, void *arg);
 void worker_ask(struct worker *w);				/* from any thread */
 void worker_quit(struct worker *w);				/* executor's thread: after this turn it ends */
 int worker_join(struct worker *w);				/* what the loop ended with: 0 or a negative errno */

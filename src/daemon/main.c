@@ -553,6 +553,31 @@ static int next_timeout_ms(const struct daemon *d)
 	return next_ms > now_ms ? (int) (next_ms - now_ms) : 0;
 }
 
+static _Noreturn void leave_at_once(void)
+{
+	log_stop();
+	notify_barrier();
+	_exit(EX_SOFTWARE);
+}
+
+/* A thread that does not come back cannot be joined, and what it uses cannot be freed. */
+static _Noreturn void leave_stuck(struct daemon *d)
+{
+	log_write(LOG_WORKER_STUCK, LOG_ERR, "worker %d does not answer: it is left behind", workers_unanswered(&d->workers));
+	leave_at_once();
+}
+
+/* Nobody serves its connections any more, or its share of the new ones: the next of us does. */
+static void leave_if_failed(struct daemon *d)
+{
+	int worker = workers_failed(&d->workers);
+
+	if (worker < 0)
+		return;
+	log_write(LOG_FAILED, LOG_ERR, "worker %d ended: %s", worker, strerror(-server_join(d->workers.at[worker])));
+	leave_at_once();
+}
+
 static void run(struct daemon *d)
 {
 	while (!d->leaving) {
@@ -567,20 +592,13 @@ static void run(struct daemon *d)
 			workers_heard(&d->workers);
 		if (waits[0].revents)
 			take_signal(d);
+		leave_if_failed(d);
 		watch(d);
 		if (d->draining)
 			go_on_draining(d);
 	}
 }
 
-/* A thread that does not come back cannot be joined, and what it uses cannot be freed. */
-static _Noreturn void leave_stuck(struct daemon *d)
-{
-	log_write(LOG_WORKER_STUCK, LOG_ERR, "worker %d does not answer: it is left behind", workers_unanswered(&d->workers));
-	log_stop();
-	notify_barrier();
-	_exit(EX_SOFTWARE);
-}
 
 static int serve(struct daemon *d)
 {

@@ -181,6 +181,14 @@ int workers_unanswered(struct workers *workers)
 	return -1;
 }
 
+int workers_failed(struct workers *workers)
+{
+	for (unsigned i = 0; i < workers->n; i++)
+		if (atomic_load_explicit(&workers->at[i]->failed, memory_order_acquire))
+			return (int) i;
+	return -1;
+}
+
 bool workers_wait(struct workers *workers, int timeout_ms)
 {
 	struct pollfd answers = { .fd = workers->answer_fd, .events = POLLIN };

@@ -40,5 +40,6 @@ uint64_t workers_requests(struct workers *workers);
 
 void workers_ask(struct workers *workers);
 int workers_unanswered(struct workers *workers);	/* the first worker that owes an answer; -1: none does */
+int workers_failed(struct workers *workers);		/* the first whose loop ended with an error; -1: none */
 bool workers_wait(struct workers *workers, int timeout_ms);	/* until all have answered; false: time is up */
 void workers_heard(struct workers *workers);		/* answer_fd was readable: frees what nobody holds */

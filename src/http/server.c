@@ -334,6 +334,14 @@ static void on_ask(void *arg)
 	tell_main(server);
 }
 
+static void on_failure(void *arg)
+{
+	struct server *server = arg;
+
+	atomic_store_explicit(&server->failed, true, memory_order_release);
+	tell_main(server);
+}
+
 /* --- the main thread's side -------------------------------------------------------------------------------------- */
 
 static void add_timers(struct server *server)
@@ -422,7 +430,7 @@ int server_start(struct server *server)
 	if (r < 0)
 		return r;
 	(void) snprintf(name, sizeof name, "worker-%u", server->options.number);
-	return worker_start(server->worker, name, on_ask, server);
+	return worker_start(server->worker, name, on_ask, on_failure, server);
 }
 
 uint64_t server_ask(struct server *server)

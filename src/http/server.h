@@ -95,6 +95,7 @@ struct server {
 	_Atomic uint64_t oldest_held;		/* the number of the oldest snapshot that it still needs */
 	_Atomic uint64_t requests;
 	_Atomic uint32_t standing;		/* its connections */
+	_Atomic bool failed;			/* its loop ended with an error, which server_join returns */
 };
 
 /* Main thread. */
