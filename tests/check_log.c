@@ -85,6 +85,15 @@ static int kept_stderr, out[2];
 static char text[1 << 20];
 static struct report_ring *ring;
 
+static int start_log(struct report_ring **rings, size_t n)
+{
+	int r = log_start();
+
+	if (r == 0)
+		log_add_rings(rings, n);
+	return r;
+}
+
 static void set_up(void)
 {
 	void *memory;
@@ -143,7 +152,7 @@ static void use_journal(void)
 /* Runs the thread until it has written all that is in the ring. */
 static const char *write_reports(void)
 {
-	ck_assert_int_eq(log_start(&ring, 1), 0);
+	ck_assert_int_eq(start_log(&ring, 1), 0);
 	log_stop();
 	return written();
 }
@@ -186,7 +195,7 @@ START_TEST(the_thread_writes_the_same_lines_in_order)
 {
 	char expected[4096] = "";
 
-	ck_assert_int_eq(log_start(NULL, 0), 0);
+	ck_assert_int_eq(log_start(), 0);
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
 		log_write(lines[i].kind, lines[i].priority, "x %d", 1);
 		(void) strcat(expected, lines[i].line);
@@ -374,7 +383,7 @@ START_TEST(what_a_full_pipe_cost_is_told_when_it_is_read_again)
 	uint64_t came, lost;
 
 	ck_assert_uint_lt(filled, sizeof text);
-	ck_assert_int_eq(log_start(&ring, 1), 0);
+	ck_assert_int_eq(start_log(&ring, 1), 0);
 	many();
 	while (filled > 0)
 		filled -= (size_t) read(out[0], text, filled);
@@ -386,6 +395,23 @@ START_TEST(what_a_full_pipe_cost_is_told_when_it_is_read_again)
 }
 END_TEST
 
+/* The thread is woken for what is in them, and by what comes later. */
+START_TEST(rings_are_read_that_are_added_while_it_runs)
+{
+	struct pollfd line = { .fd = out[0], .events = POLLIN };
+
+	ck_assert_int_eq(log_start(), 0);
+	report_put(ring, &(struct report) { .kind = REPORT_REQUEST });
+	log_add_rings(&ring, 1);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(poll(&line, 1, -1), 1);
+		ck_assert_int_gt(read(out[0], text, sizeof text), 0);
+		if (i == 0)
+			report_put(ring, &(struct report) { .kind = REPORT_REQUEST });
+	}
+}
+END_TEST
+
 START_TEST(what_a_journal_that_hung_cost_is_told_when_it_reads_again)
 {
 	uint64_t lost = 0;
@@ -394,7 +420,7 @@ START_TEST(what_a_journal_that_hung_cost_is_told_when_it_reads_again)
 	use_journal();
 	ck_assert_int_eq(pipe2(hang_pipe, O_CLOEXEC), 0);
 	journal_does = JOURNAL_HANGS;
-	ck_assert_int_eq(log_start(&ring, 1), 0);
+	ck_assert_int_eq(start_log(&ring, 1), 0);
 	many();
 	(void) close(hang_pipe[1]);
 	log_stop();
@@ -433,14 +459,14 @@ static bool log_thread_runs(void)
 /* In a process of its own, because the thread stays behind.  0: all is well. */
 static int leave_a_hanging_thread(void (*let_go)(void))
 {
-	ck_assert_int_eq(log_start(&ring, 1), 0);
+	ck_assert_int_eq(start_log(&ring, 1), 0);
 	many();
 	log_stop();
 	if (ring->tail != 0)		/* it was hanging before it came to the rings */
 		return 1;
 	many();				/* blocks as little as before, and so does a second stop */
 	log_stop();
-	if (log_start(&ring, 1) != -EBUSY)
+	if (start_log(&ring, 1) != -EBUSY)
 		return 2;
 	report_put(ring, &(struct report) { .kind = REPORT_REQUEST });
 	memset(ring, 0xff, sizeof *ring);
@@ -503,7 +529,7 @@ START_TEST(a_line_that_could_not_be_written_is_told_with_the_next)
 	fill(STDERR_FILENO);
 	log_write(LOG_STARTED, LOG_INFO, "lost");
 	(void) written();
-	ck_assert_int_eq(log_start(&ring, 1), 0);
+	ck_assert_int_eq(start_log(&ring, 1), 0);
 	log_write(LOG_STARTED, LOG_INFO, "there");
 	log_stop();
 	ck_assert_str_eq(written(), "reactord: there\n"
@@ -668,7 +694,7 @@ START_TEST(the_sleeping_thread_hears_of_every_worker)
 		producers[i] = (struct producer) { .ring = rings[i], .stop = &stop };
 		ck_assert_int_eq(pthread_create(&producers[i].thread, NULL, report_until_stop, &producers[i]), 0);
 	}
-	ck_assert_int_eq(log_start(rings, 2), 0);
+	ck_assert_int_eq(start_log(rings, 2), 0);
 	for (int i = 0; i < 1000; i++) {
 		ck_assert_int_eq(poll(&readable, 1, -1), 1);
 		(void) written();
@@ -695,8 +721,8 @@ START_TEST(starting_and_stopping_leaves_no_descriptor)
 	unsigned before = count_open_fds();
 
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(log_start(&ring, 1), 0);
-		ck_assert_int_eq(log_start(&ring, 1), -EBUSY);
+		ck_assert_int_eq(start_log(&ring, 1), 0);
+		ck_assert_int_eq(start_log(&ring, 1), -EBUSY);
 		log_stop();
 		log_stop();
 	}
@@ -738,6 +764,7 @@ int main(void)
 	tcase_add_test(tcase, a_flood_is_told_once_a_second_with_how_many_were_not);
 	tcase_add_test(tcase, a_flood_of_one_kind_does_not_hide_another);
 	tcase_add_test(tcase, what_a_full_pipe_cost_is_told_when_it_is_read_again);
+	tcase_add_test(tcase, rings_are_read_that_are_added_while_it_runs);
 	tcase_add_test(tcase, what_a_journal_that_hung_cost_is_told_when_it_reads_again);
 	tcase_add_test(tcase, a_full_pipe_that_nobody_reads_does_not_hold_up_the_end);
 	tcase_add_test(tcase, a_journal_that_hangs_does_not_hold_up_the_end);

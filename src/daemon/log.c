@@ -66,7 +66,7 @@ static struct {
 	pthread_mutex_t lock;		/* rings are taken from under it, until they are abandoned */
 	bool abandoned;
 	struct report_ring **rings;
-	size_t n_rings;
+	_Atomic size_t n_rings;
 
 	struct flood floods[LOG_KINDS];	/* the thread's */
 	uint64_t lost, lost_told_ms;
@@ -467,7 +467,7 @@ void log_config_error(int priority, const char *file, unsigned config_line, cons
 	put_line(&line);
 }
 
-int log_start(struct report_ring **rings, size_t n)
+int log_start(void)
 {
 	int r;
 
@@ -481,12 +481,9 @@ int log_start(struct report_ring **rings, size_t n)
 		close_fd(&logger.ended_fd);
 		return r;
 	}
-	logger.rings = rings;
-	logger.n_rings = n;
+	atomic_store(&logger.n_rings, 0);
 	logger.abandoned = false;
 	atomic_store(&logger.stop, false);
-	for (size_t i = 0; i < n; i++)
-		rings[i]->wake_fd = logger.wake_fd;
 	r = thread_start(&logger.thread, "log", write_until_stop, NULL);
 	if (r < 0) {
 		close_fd(&logger.wake_fd);
@@ -495,6 +492,18 @@ int log_start(struct report_ring **rings, size_t n)
 	}
 	logger.started = true;
 	return 0;
+}
+
+/* What was put there before is found when the thread is woken, which raises their flags when it sleeps again. */
+void log_add_rings(struct report_ring **rings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		rings[i]->wake_fd = logger.wake_fd;
+	pthread_mutex_lock(&logger.lock);
+	logger.rings = rings;
+	atomic_store(&logger.n_rings, n);
+	pthread_mutex_unlock(&logger.lock);
+	wake_up(logger.wake_fd);
 }
 
 void log_stop(void)

@@ -344,8 +344,7 @@ static int start(struct daemon *d)
 	r = start_workers(d);
 	if (r != 0)
 		return r;
-	if (log_start(d->workers.rings, d->workers.n) < 0)
-		return fail_start(strdup("cannot start the log thread"), EX_OSERR);
+	log_add_rings(d->workers.rings, d->workers.n);
 
 	d->watchdog_ms = notify_watchdog_usec() / 1000;
 	d->next_watchdog_ms = d->watchdog_ms ? clock_ms() : 0;
@@ -610,7 +609,10 @@ static int serve(struct daemon *d)
 	(void) log_open();
 	d->signal_fd = take_signals();
 	(void) pthread_setname_np(pthread_self(), RELOAD_NAME);	/* whatever the program's file is called */
-	status = d->signal_fd < 0 ? EX_OSERR : start(d);
+	if (d->signal_fd < 0 || log_start() < 0)	/* before anything is said: a bad start must not wait for journald */
+		status = fail_start(strdup("cannot take signals or start the log's thread"), EX_OSERR);
+	else
+		status = start(d);
 	if (status == 0) {
 		run(d);
 		requests = workers_requests(&d->workers);
