@@ -1053,7 +1053,7 @@ def _():
 
 @test("with very few descriptors half of what is left are connections, and a reload still works")
 def _():
-    with daemon("server.workers=2", limits=(44, 44)) as d:
+    with daemon("server.workers=1", limits=(40, 40)) as d:
         allowed = int(re.search(r"lowered from 10000 to (\d+)", "\n".join(d.lines)).group(1))
         equal(allowed >= 5, True, d.lines)
         clients = []

@@ -346,6 +346,7 @@ static int start(struct daemon *d)
 		return r;
 	log_add_rings(d->workers.rings, d->workers.n);
 
+	(void) reload_publish(workers_generation(&d->workers), began_usec, true, NULL);
 	d->watchdog_ms = notify_watchdog_usec() / 1000;
 	d->next_watchdog_ms = d->watchdog_ms ? clock_ms() : 0;
 	log_write(LOG_STARTED, LOG_INFO, "version %s, %u worker%s (%s), at most %u connections", PACKAGE_VERSION,
@@ -355,7 +356,6 @@ static int start(struct daemon *d)
 		log_write(LOG_LISTENING, LOG_INFO, "listening on %s%s", d->listeners.at[i].text,
 			  d->listeners.at[i].passed ? " (from systemd)" : "");
 	say_what_next(&d->listeners.at[0]);
-	(void) reload_publish(workers_generation(&d->workers), began_usec, true, NULL);
 	serving_status(d, status, sizeof status);
 	notify_ready(status);
 	return 0;
