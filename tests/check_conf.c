@@ -2,6 +2,7 @@
 /* Files are written to a directory of the test's own; the mistakes are compared as a person would read them. */
 #undef NDEBUG
 #include "daemon/conf.h"
+#include "daemon/conf_answer.h"
 
 #include <check.h>
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static char directory[64];
 static char main_file[96];		/* directory/f */
@@ -155,11 +157,11 @@ START_TEST(the_defaults_are_those_of_the_manual)
 	ck_assert_int_eq(conf->executor, CONF_INLINE);
 	ck_assert_uint_eq(conf->backlog, 4096);
 	ck_assert_uint_eq(conf->drain_timeout_ms, 10000);
-	ck_assert_uint_eq(conf->answer.status, 200);
-	ck_assert(slice_equal(conf->answer.content_type, SLICE("text/html")));
-	ck_assert(slice_equal(conf->answer.body, SLICE("Hello")));
-	ck_assert_uint_eq(conf->answer.n_fields, 0);
-	ck_assert_ptr_null(conf->body_file);
+	ck_assert_uint_eq(conf->answers[0]->answer.status, 200);
+	ck_assert(slice_equal(conf->answers[0]->answer.content_type, SLICE("text/html")));
+	ck_assert(slice_equal(conf->answers[0]->answer.body, SLICE("Hello")));
+	ck_assert_uint_eq(conf->answers[0]->answer.n_fields, 0);
+	ck_assert_ptr_null(conf->answers[0]->body_file);
 	ck_assert_uint_eq(conf->limits.max_connections, 10000);
 	ck_assert_uint_eq(conf->limits.max_request_line, 8192);
 	ck_assert_uint_eq(conf->limits.max_header, 32768);
@@ -193,14 +195,14 @@ START_TEST(every_key_arrives_where_it_belongs)
 	ck_assert_int_eq(conf->executor, CONF_THREADED);
 	ck_assert_uint_eq(conf->backlog, 17);
 	ck_assert_uint_eq(conf->drain_timeout_ms, 3600000);
-	ck_assert_uint_eq(conf->answer.status, 503);
-	ck_assert(slice_equal(conf->answer.content_type, SLICE("text/plain")));
-	ck_assert_uint_eq(conf->answer.n_fields, 2);
-	ck_assert(slice_equal(conf->answer.fields[0].name, SLICE("Retry-After")));
-	ck_assert(slice_equal(conf->answer.fields[0].value, SLICE("60")));
-	ck_assert(slice_equal(conf->answer.fields[1].name, SLICE("X-A")));
-	ck_assert(slice_equal(conf->answer.fields[1].value, SLICE("b ; c")));
-	ck_assert(slice_equal(conf->answer.body, SLICE("soon")));
+	ck_assert_uint_eq(conf->answers[0]->answer.status, 503);
+	ck_assert(slice_equal(conf->answers[0]->answer.content_type, SLICE("text/plain")));
+	ck_assert_uint_eq(conf->answers[0]->answer.n_fields, 2);
+	ck_assert(slice_equal(conf->answers[0]->answer.fields[0].name, SLICE("Retry-After")));
+	ck_assert(slice_equal(conf->answers[0]->answer.fields[0].value, SLICE("60")));
+	ck_assert(slice_equal(conf->answers[0]->answer.fields[1].name, SLICE("X-A")));
+	ck_assert(slice_equal(conf->answers[0]->answer.fields[1].value, SLICE("b ; c")));
+	ck_assert(slice_equal(conf->answers[0]->answer.body, SLICE("soon")));
 	ck_assert_uint_eq(conf->limits.max_connections, 1);
 	ck_assert_uint_eq(conf->limits.max_request_line, 65536);
 	ck_assert_uint_eq(conf->limits.max_header, 1024);
@@ -223,7 +225,8 @@ static const struct {
 	/* What is not known. */
 	{ "[servr]\nx = y\n", "f:1: unknown section [servr]; did you mean [server]?\n" },
 	{ "[Limits]\n", "f:1: unknown section [Limits]; did you mean [limits]?\n" },
-	{ "[database]\n", "f:1: unknown section [database]; there are [server], [response], [limits] and [log]\n" },
+	{ "[database]\n", "f:1: unknown section [database]; there are [server], [response], [route PATH], "
+	  "[maintenance], [error STATUS], [limits] and [log]\n" },
 	{ "[server]\nworker = 3\n", "f:2: unknown key \"worker\" in [server]; did you mean workers?\n" },
 	{ "[server]\nLISTEN = :80\n", "f:2: unknown key \"LISTEN\" in [server]; did you mean listen?\n" },
 	{ "[server]\nwrokers = 3\n", "f:2: unknown key \"wrokers\" in [server]; did you mean workers?\n" },
@@ -305,6 +308,51 @@ static const struct {
 	{ "[response]\nbody_file =\n", "f:2: response.body_file: the path is missing\n" },
 	{ "[response]\nbody_file = none\n", "f:2: response.body_file: cannot read none: No such file or directory\n" },
 	{ "[response]\nbody_file = f.d\n", "f:2: response.body_file: cannot read f.d: Is a directory\n" },
+
+	/* Routes. */
+	{ "[route]\nstatus = 200\n", "f:1: [route ]: the path is missing: it is [route /path], [route /prefix/*] or "
+	  "[route example.org/path]\n" },
+	{ "[route example.org]\n", "f:1: [route example.org]: there is no / in it; a route is [route /path], [route "
+	  "/prefix/*] or [route example.org/path], and [route example.org/*] is all of a host\n" },
+	{ "[route http://a/]\n", "f:1: [route http://a/]: it is written without http://, like [route example.org/path]\n" },
+	{ "[route a:80/]\n", "f:1: [route a:80/]: what stands before the first / is no host, which has neither a port nor "
+	  "a *\n" },
+	{ "[route /a?b]\n", "f:1: [route /a?b]: only the path is compared; a ? in a path is written %3F, a # %23\n" },
+	{ "[route /a*b]\n", "f:1: [route /a*b]: a * can stand at the end only; a * in a path is written %2A\n" },
+	{ "[route /a]\nstatsu = 200\n", "f:2: unknown key \"statsu\" in [route /a]; did you mean status?\n" },
+	{ "[route /a]\nstatus = 99\n", "f:2: route /a.status: 99 is out of range, which is 200 to 599\n" },
+	{ "[route /a]\nstatus = 201\n[route /b/../a]\nstatus = 202\n", "f:4: route /a.status is set twice in this file; "
+	  "it was set in line 2\n" },
+	{ "[response]\nenable_if_exists = /x\n", "f:2: unknown key \"enable_if_exists\" in [response]; did you mean "
+	  "[route] enable_if_exists?\n" },
+	{ "[maintenance]\nbody = x\n", "f:1: maintenance.enable_if_exists: it is missing; name the file whose being there "
+	  "turns maintenance on\n" },
+	{ "[maintenance now]\n", "f:1: [maintenance now]: nothing stands behind maintenance\n" },
+	{ "[response /a]\n", "f:1: [response /a]: nothing stands behind response\n" },
+	{ "[error]\n", "f:1: [error ]: it is [error STATUS], with a status from 400 to 599, like [error 404]\n" },
+	{ "[error 200]\n", "f:1: [error 200]: it is [error STATUS], with a status from 400 to 599, like [error 404]\n" },
+	{ "[error 404]\nstatus = 404\n", "f:2: unknown key \"status\" in [error 404]; did you mean [response] status?\n" },
+	{ "[error 404]\nheader = A: ${host}\n", "f:2: error 404.header: A: an error is answered also when there is no "
+	  "request to repeat something of, so it has no variables\n" },
+	{ "[error 401]\n", "f:1: error 401.status: 401 needs a header WWW-Authenticate\n" },
+	{ "[route /a]\nheader = Location: ${hots}\n", "f:2: route /a.header: Location: ${...} names no variable; there are "
+	  "${host}, ${path}, ${query}, ${target} and ${request_id}, and $${ stands for ${\n" },
+	{ "[route /a]\nmethods = GET, post\n", "f:2: route /a.methods: \"post\" has small letters; methods are "
+	  "case-sensitive, write GET, POST\n" },
+	{ "[route /a]\nmethods = GET POST\n", "f:2: route /a.methods: \"GET POST\" is no method; they are written like "
+	  "GET, POST\n" },
+	{ "[route /a]\nmethods =\n", "f:2: route /a.methods: \"\" is no method; they are written like GET, POST\n" },
+	{ "[route /a]\nmethods = TRACE\n", "f:2: route /a.methods: \"TRACE\" is never served\n" },
+	{ "[route /a]\nother_methods = 404\n", "f:2: route /a.other_methods: \"404\" is not 405 or 501; did you mean "
+	  "405?\n" },
+	{ "[route /a]\ndelay = 2h\n", "f:2: route /a.delay: 2h is out of range, which is 0ms to 1h\n" },
+	{ "[route /a]\ngzip = true\n", "f:2: route /a.gzip: \"true\" is not no or yes\n" },
+	{ "[route /a]\ngzip = yes\nheader = ETag: \"x\"\n", "f:2: route /a.gzip: two representations cannot have one ETag; "
+	  "leave out the header ETag\n" },
+	{ "[route /a]\ngzip = yes\nheader = Content-Encoding: br\n", "f:2: route /a.gzip: the body is compressed already, "
+	  "says header Content-Encoding\n" },
+	{ "[route /a]\nbody_file = none\n", "f:2: route /a.body_file: cannot read none: No such file or directory\n" },
+	{ "[route /a]\nenable_if_exists =\n", "f:2: route /a.enable_if_exists: the path is missing\n" },
 
 	/* Lines. */
 	{ "[server]\nworkers = 2\nbacklog = 1\n\nworkers = 2\nworkers = 2\n", "f:5: server.workers is set twice in this "
@@ -449,7 +497,8 @@ START_TEST(nor_is_there_any_in_names_of_files_keys_and_sections)
 	put("f", "[\x1b]\n[log]\n\x1b = x\n");
 	put("f.d/\x1b\xff.conf", "x = y\n");
 	ck_assert_int_eq(load(), -EINVAL);
-	ck_assert_str_eq(mistakes, "f:1: unknown section [?]; there are [server], [response], [limits] and [log]\n"
+	ck_assert_str_eq(mistakes, "f:1: unknown section [?]; there are [server], [response], [route PATH], "
+			 "[maintenance], [error STATUS], [limits] and [log]\n"
 			 "f:3: \"?\" is no key: letters, digits, _ and - make one\n"
 			 "f.d/??.conf:1: \"x\" stands before the first [section]\n");
 }
@@ -480,8 +529,8 @@ START_TEST(later_files_replace_what_earlier_ones_set)
 	ck_assert_uint_eq(conf->backlog, 20);
 	ck_assert_uint_eq(conf->n_listen, 1);
 	ck_assert_str_eq(conf->listen[0].text, ":3");
-	ck_assert_uint_eq(conf->answer.n_fields, 2);
-	ck_assert(slice_equal(conf->answer.fields[0].name, SLICE("B")));
+	ck_assert_uint_eq(conf->answers[0]->answer.n_fields, 2);
+	ck_assert(slice_equal(conf->answers[0]->answer.fields[0].name, SLICE("B")));
 }
 END_TEST
 
@@ -548,10 +597,10 @@ START_TEST(overrides_replace_what_files_say)
 	must(load_with(main_file, NULL, "server.workers=7", " server.workers = 8", "response.header=B: 1",
 		       "response.header=C: 1", "response.body=\"  a\nb \"", NULL));
 	ck_assert_uint_eq(conf->workers, 8);
-	ck_assert_uint_eq(conf->answer.n_fields, 2);
-	ck_assert(slice_equal(conf->answer.fields[0].name, SLICE("B")));
-	ck_assert(slice_equal(conf->answer.fields[1].name, SLICE("C")));
-	ck_assert_str_eq(all_of(conf->answer.body), "  a\nb ");
+	ck_assert_uint_eq(conf->answers[0]->answer.n_fields, 2);
+	ck_assert(slice_equal(conf->answers[0]->answer.fields[0].name, SLICE("B")));
+	ck_assert(slice_equal(conf->answers[0]->answer.fields[1].name, SLICE("C")));
+	ck_assert_str_eq(all_of(conf->answers[0]->answer.body), "  a\nb ");
 	ck_assert_str_eq(conf->listen[0].text, ":1");
 }
 END_TEST
@@ -666,7 +715,7 @@ START_TEST(a_body_may_have_lines)
 
 	snprintf(text, sizeof text, "[response]\n%s", bodies[_i].file);
 	must(load_text(text));
-	ck_assert_str_eq(all_of(conf->answer.body), bodies[_i].body);
+	ck_assert_str_eq(all_of(conf->answers[0]->answer.body), bodies[_i].body);
 }
 END_TEST
 
@@ -674,16 +723,16 @@ START_TEST(any_value_may_be_on_the_line_below)
 {
 	must(load_text("[server]\nlisten =\n\n\t/x;y\n[response]\nheader =\n\tA: b ; c\ncontent_type =\n text/plain\n"));
 	ck_assert_str_eq(conf->listen[0].text, "/x;y");
-	ck_assert(slice_equal(conf->answer.fields[0].value, SLICE("b ; c")));
-	ck_assert(slice_equal(conf->answer.content_type, SLICE("text/plain")));
+	ck_assert(slice_equal(conf->answers[0]->answer.fields[0].value, SLICE("b ; c")));
+	ck_assert(slice_equal(conf->answers[0]->answer.content_type, SLICE("text/plain")));
 }
 END_TEST
 
 START_TEST(a_status_without_content_needs_no_empty_body)
 {
 	must(load_text("[response]\nstatus = 204\n"));
-	ck_assert_uint_eq(conf->answer.body.length, 0);
-	ck_assert_uint_eq(conf->answer.content_type.length, 0);
+	ck_assert_uint_eq(conf->answers[0]->answer.body.length, 0);
+	ck_assert_uint_eq(conf->answers[0]->answer.content_type.length, 0);
 }
 END_TEST
 
@@ -695,10 +744,10 @@ START_TEST(a_body_file_is_read_from_beside_the_file_that_names_it)
 	put("f.d/a.conf", "[response]\nbody_file = page.html\n");
 	put_bytes("f.d/page.html", "a\0b\n", 4);
 	must(load());
-	ck_assert_uint_eq(conf->answer.body.length, 4);
-	ck_assert_int_eq(memcmp(conf->answer.body.at, "a\0b\n", 4), 0);
+	ck_assert_uint_eq(conf->answers[0]->answer.body.length, 4);
+	ck_assert_int_eq(memcmp(conf->answers[0]->answer.body.at, "a\0b\n", 4), 0);
 	snprintf(expected, sizeof expected, "%s/f.d/page.html", directory);
-	ck_assert_str_eq(conf->body_file, expected);
+	ck_assert_str_eq(conf->answers[0]->body_file, expected);
 }
 END_TEST
 
@@ -707,8 +756,8 @@ START_TEST(a_body_replaces_a_body_file_that_is_not_there)
 	put("f", "[response]\nbody_file = none\n");
 	put("f.d/a.conf", "[response]\nbody = x\n");
 	must(load());
-	ck_assert_ptr_null(conf->body_file);
-	ck_assert_str_eq(all_of(conf->answer.body), "x");
+	ck_assert_ptr_null(conf->answers[0]->body_file);
+	ck_assert_str_eq(all_of(conf->answers[0]->answer.body), "x");
 }
 END_TEST
 
@@ -721,9 +770,9 @@ START_TEST(a_relative_path_is_made_absolute)
 	ck_assert_int_eq(chdir(directory), 0);
 	must(load_with("f", NULL, NULL));
 	snprintf(expected, sizeof expected, "%s/page", directory);
-	ck_assert_str_eq(conf->body_file, expected);
+	ck_assert_str_eq(conf->answers[0]->body_file, expected);
 	must(load_with(NULL, NULL, "response.body_file=page", NULL));
-	ck_assert_str_eq(conf->body_file, expected);
+	ck_assert_str_eq(conf->answers[0]->body_file, expected);
 	ck_assert_int_eq(chdir(here), 0);
 	free(here);
 }
@@ -744,7 +793,7 @@ START_TEST(a_body_has_at_most_64_mib)
 	put("page", "");
 	ck_assert_int_eq(truncate(in_directory("page"), CONF_BODY_MAX), 0);
 	must(load());
-	ck_assert_uint_eq(conf->answer.body.length, CONF_BODY_MAX);
+	ck_assert_uint_eq(conf->answers[0]->answer.body.length, CONF_BODY_MAX);
 	ck_assert_int_eq(truncate(in_directory("page"), CONF_BODY_MAX + 1), 0);
 	ck_assert_int_eq(load(), -EINVAL);
 	ck_assert_str_eq(mistakes, "f:2: response.body_file: cannot read page: it has more than 64M\n");
@@ -755,7 +804,7 @@ END_TEST
 START_TEST(a_file_that_does_not_know_its_size_is_read_to_its_end)
 {
 	must(load_text("[response]\nbody_file = /proc/self/status\n"));
-	ck_assert_uint_gt(conf->answer.body.length, 100);
+	ck_assert_uint_gt(conf->answers[0]->answer.body.length, 100);
 }
 END_TEST
 
@@ -800,17 +849,17 @@ START_TEST(a_dump_is_read_back_to_the_same)
 	must(load_text(dumped[_i]));
 	first = dump(conf);
 	listen_is_set = conf->listen_is_set;
-	length = conf->answer.body.length;
+	length = conf->answers[0]->answer.body.length;
 	body = malloc(length + 1);
-	memcpy(body, conf->answer.body.at, length);
+	memcpy(body, conf->answers[0]->answer.body.at, length);
 
 	put("g", first);
 	must(load_with(in_directory("g"), NULL, NULL));
 	second = dump(conf);
 	ck_assert_str_eq(first, second);
 	ck_assert_int_eq(conf->listen_is_set, listen_is_set);
-	ck_assert_uint_eq(conf->answer.body.length, length);
-	ck_assert_int_eq(memcmp(conf->answer.body.at, body, length), 0);
+	ck_assert_uint_eq(conf->answers[0]->answer.body.length, length);
+	ck_assert_int_eq(memcmp(conf->answers[0]->answer.body.at, body, length), 0);
 	free(first);
 	free(second);
 	free(body);
@@ -825,7 +874,7 @@ START_TEST(the_longest_line_can_be_dumped)
 	fprintf(file, "[response]\nbody = \" %065534d \"\n\t%065536d\n", 0, 0);
 	fclose(file);
 	must(load());
-	ck_assert_uint_eq(conf->answer.body.length, 2 * 65536 + 1);
+	ck_assert_uint_eq(conf->answers[0]->answer.body.length, 2 * 65536 + 1);
 	first = dump(conf);
 	put("g", first);
 	must(load_with(in_directory("g"), NULL, NULL));
@@ -898,6 +947,199 @@ START_TEST(a_limit_that_was_lowered_can_be_raised_to_what_the_daemon_was_started
 	must(load_text("[limits]\nmax_connections = 11\n"));
 	ck_assert_uint_eq(conf_needs_restart(running, conf, "file", &errors), 1);
 	conf_free(running);
+}
+END_TEST
+
+/* ---- Routes ---- */
+
+static struct route_settings settings;
+
+static const struct route_setting *setting(size_t number)
+{
+	conf_routes_free(&settings);
+	ck_assert_int_eq(conf_routes(conf, &settings), 0);
+	ck_assert_uint_lt(number, settings.n_routes);
+	return &settings.routes[number];
+}
+
+START_TEST(a_route_is_read)
+{
+	const struct route_setting *route;
+
+	must(load_text("[route Example.ORG/%61/../b*]\nstatus = 301\nheader = Location: ${target}\nmethods = GET,PUT , X\n"
+		       "other_methods = 501\ndelay = 200ms\nbody = moved\nenable_if_exists = /x/y\n"));
+	route = setting(1);
+	ck_assert(slice_equal(route->host, SLICE("example.org")));
+	ck_assert(slice_equal(route->path, SLICE("/b")));
+	ck_assert(route->prefix);
+	ck_assert_uint_eq(route->answer.status, 301);
+	ck_assert_uint_eq(route->answer.n_fields, 1);
+	ck_assert(slice_equal(route->methods, SLICE("GET, PUT, X")));
+	ck_assert_uint_eq(route->other_methods, 501);
+	ck_assert_uint_eq(route->delay_ms, 200);
+	ck_assert(slice_equal(route->answer.body, SLICE("moved")));
+	ck_assert_int_eq(route->on, 0);
+	ck_assert_uint_eq(conf->n_switches, 1);
+	ck_assert_str_eq(conf->switches[0], "/x/y");
+	ck_assert_uint_eq(setting(0)->answer.status, 200);
+	conf_routes_free(&settings);
+}
+END_TEST
+
+START_TEST(a_later_file_replaces_settings_of_a_route_one_by_one)
+{
+	put("f", "[route /a]\nstatus = 201\nbody = one\nheader = A: b\n");
+	put("f.d/1.conf", "[route /./a]\nstatus = 202\nheader = C: d\n[route /a*]\nstatus = 203\n");
+	must(load());
+	ck_assert_uint_eq(setting(1)->answer.status, 202);
+	ck_assert(slice_equal(setting(1)->answer.body, SLICE("one")));
+	ck_assert_uint_eq(setting(1)->answer.n_fields, 1);
+	ck_assert(slice_equal(setting(1)->answer.fields[0].name, SLICE("C")));
+	ck_assert_uint_eq(setting(2)->answer.status, 203);
+	conf_routes_free(&settings);
+}
+END_TEST
+
+static const struct {
+	const char *file, *body, *content_type;
+} implied[] = {
+	{ "[response]\nstatus = 201\n", "Hello", "text/html" },
+	{ "[response]\nstatus = 404\n", "404 Not Found\n", "text/plain" },
+	{ "[response]\nstatus = 418\n", "418\n", "text/plain" },
+	{ "[response]\nstatus = 404\ncontent_type = a/b\n", "404 Not Found\n", "a/b" },
+	{ "[response]\nstatus = 404\nbody =\n", "", "text/html" },
+	{ "[response]\nstatus = 204\n", "", "" },
+	{ "[response]\nstatus = 404\n[error 404]\nbody = none\n", "none", "text/html" },
+	{ "[error 404]\nbody = none\ncontent_type = a/b\n[response]\nstatus = 404\n", "none", "a/b" },
+	{ "[response]\nstatus = 404\nbody = mine\n[error 404]\nbody = none\ncontent_type = a/b\n", "mine", "text/html" },
+	{ "[response]\nstatus = 404\ncontent_type = c/d\n[error 404]\nbody = none\ncontent_type = a/b\n", "none", "c/d" },
+};
+
+START_TEST(what_is_not_set_follows_from_the_status)
+{
+	must(load_text(implied[_i].file));
+	ck_assert_str_eq(all_of(setting(0)->answer.body), implied[_i].body);
+	ck_assert(slice_equal(setting(0)->answer.content_type, slice_of(implied[_i].content_type)));
+	conf_routes_free(&settings);
+}
+END_TEST
+
+START_TEST(a_route_without_a_body_has_none_or_says_its_status)
+{
+	must(load_text("[route /a]\n[route /b]\nstatus = 301\n[maintenance]\nenable_if_exists = /x\n"));
+	ck_assert_uint_eq(setting(1)->answer.body.length, 0);
+	ck_assert_uint_eq(setting(1)->answer.content_type.length, 0);
+	ck_assert_str_eq(all_of(setting(2)->answer.body), "301 Moved Permanently\n");
+	ck_assert_uint_eq(setting(3)->answer.status, 503);
+	ck_assert(setting(3)->all);
+	conf_routes_free(&settings);
+}
+END_TEST
+
+START_TEST(fields_of_an_error_go_with_its_page_unless_the_answer_has_them)
+{
+	must(load_text("[error 503]\nbody = x\nheader = Retry-After: 9\nheader = A: error\n"
+		       "[route /a]\nstatus = 503\nheader = a: mine\n[route /b]\nstatus = 503\nbody = mine\n"));
+	ck_assert_uint_eq(setting(1)->answer.n_fields, 2);
+	ck_assert(slice_equal(setting(1)->answer.fields[0].value, SLICE("mine")));
+	ck_assert(slice_equal(setting(1)->answer.fields[1].name, SLICE("Retry-After")));
+	ck_assert_uint_eq(setting(2)->answer.n_fields, 0);
+	ck_assert_uint_eq(settings.n_errors, 1);
+	ck_assert_uint_eq(settings.errors[0].status, 503);
+	ck_assert_uint_eq(settings.errors[0].n_fields, 2);
+	conf_routes_free(&settings);
+}
+END_TEST
+
+START_TEST(a_file_gives_an_answer_its_validators)
+{
+	struct slice etag;
+	char kept[64];
+
+	put("page", "text");
+	must(load_text("[route /a]\nbody_file = page\n[route /b]\nbody_file = page\nstatus = 503\n[route /c]\nbody = text\n"
+		       "[route /d]\nbody_file = page\nheader = ETag: \"x\"\nheader = Last-Modified: Sun, 06 Nov 1994 "
+		       "08:49:37 GMT\n"));
+	etag = setting(1)->answer.etag;
+	ck_assert_uint_gt(etag.length, 10);
+	ck_assert(etag.at[0] == '"' && etag.at[etag.length - 1] == '"');
+	memcpy(kept, etag.at, etag.length);
+	ck_assert_uint_eq(setting(1)->answer.last_modified.length, HTTP_DATE_LENGTH);
+	ck_assert_int_gt(setting(1)->modified, 0);
+	ck_assert_uint_eq(setting(2)->answer.etag.length, 0);
+	ck_assert_uint_eq(setting(2)->answer.last_modified.length, 0);
+	ck_assert_uint_eq(setting(3)->answer.etag.length, 0);
+	ck_assert_uint_eq(setting(4)->answer.etag.length, 0);
+	ck_assert_uint_eq(setting(4)->answer.last_modified.length, 0);
+	ck_assert_int_eq(setting(4)->modified, 784111777);
+
+	must(load());		/* the same bytes, the same tag; others, another */
+	ck_assert(slice_equal(setting(1)->answer.etag, (struct slice) { kept, etag.length }));
+	put("page", "texT");
+	must(load());
+	ck_assert(!slice_equal(setting(1)->answer.etag, (struct slice) { kept, etag.length }));
+	conf_routes_free(&settings);
+}
+END_TEST
+
+/* The compressed copy gives the very bytes back. */
+START_TEST(a_compressed_copy_is_kept_when_it_is_smaller)
+{
+	static char page[100000], back[sizeof page + 1];
+	z_stream stream = { 0 };
+
+	for (size_t i = 0; i < sizeof page; i++)
+		page[i] = "<p>text</p>\n"[i % 12];
+	put_bytes("page", page, sizeof page);
+	must(load_text("[route /a]\nbody_file = page\ngzip = yes\n[route /b]\nbody = x\ngzip = yes\n[route /c]\n"
+		       "body_file = page\n"));
+	ck_assert_uint_gt(setting(1)->gzip_body.length, 20);
+	ck_assert_uint_lt(setting(1)->gzip_body.length, 2000);
+	ck_assert(!slice_equal(setting(1)->gzip_etag, setting(1)->answer.etag));
+	ck_assert_uint_eq(setting(2)->gzip_body.length, 0);
+	ck_assert_uint_eq(setting(3)->gzip_body.length, 0);
+
+	ck_assert_int_eq(inflateInit2(&stream, 16 + MAX_WBITS), Z_OK);
+	stream.next_in = (Bytef *) setting(1)->gzip_body.at;
+	stream.avail_in = (uInt) setting(1)->gzip_body.length;
+	stream.next_out = (Bytef *) back;
+	stream.avail_out = sizeof back;
+	ck_assert_int_eq(inflate(&stream, Z_FINISH), Z_STREAM_END);
+	ck_assert_uint_eq(stream.total_out, sizeof page);
+	ck_assert_mem_eq(back, page, sizeof page);
+	inflateEnd(&stream);
+	conf_routes_free(&settings);
+}
+END_TEST
+
+START_TEST(a_dump_with_routes_is_read_back)
+{
+	char *first, *second;
+
+	put("page", "text");
+	must(load_text("[response]\nstatus = 404\n[error 404]\nbody = <p>\n[route a/b*]\nstatus = 301\nheader = A: ${host}\n"
+		       "methods = GET\ndelay = 5ms\n[route /p]\nbody_file = page\ngzip = yes\n[maintenance]\n"
+		       "enable_if_exists = rel\nother_methods = 501\n"));
+	first = dump(conf);
+	must(load_text(first));
+	second = dump(conf);
+	ck_assert_str_eq(first, second);
+	ck_assert_ptr_nonnull(strstr(first, "\n[route a/b*]\n"));
+	ck_assert_ptr_nonnull(strstr(first, "/rel\n"));
+	free(first);
+	free(second);
+}
+END_TEST
+
+START_TEST(a_route_is_set_on_the_command_line)
+{
+	put("f", "");
+	must(load_with(main_file, NULL, "route /a.b.status=404", "error 404.body=x", "route h/x/*.delay=1s", NULL));
+	ck_assert(slice_equal(setting(1)->path, SLICE("/a.b")));
+	ck_assert_uint_eq(setting(1)->answer.status, 404);
+	ck_assert_str_eq(all_of(setting(1)->answer.body), "x");
+	ck_assert_uint_eq(setting(2)->delay_ms, 1000);
+	conf_routes_free(&settings);
 }
 END_TEST
 
@@ -978,7 +1220,7 @@ START_TEST(the_shipped_file_has_every_key)
 			strcpy(wanted, "# header = ");
 		ck_assert_msg(strstr(text, wanted) != NULL, "the file has no %s", wanted);
 	}
-	ck_assert_int_eq(keys, 21);
+	ck_assert_int_eq(keys, 25);
 	ck_assert_ptr_nonnull(strstr(text, "# body_file = "));
 	free(dump_text);
 	free(text);
@@ -1122,6 +1364,15 @@ int main(void)
 	tcase_add_test(tests, the_longest_line_can_be_dumped);
 	tcase_add_loop_test(tests, what_needs_a_restart_is_told, 0, N(restarts));
 	tcase_add_test(tests, a_limit_that_was_lowered_can_be_raised_to_what_the_daemon_was_started_with);
+	tcase_add_test(tests, a_route_is_read);
+	tcase_add_test(tests, a_later_file_replaces_settings_of_a_route_one_by_one);
+	tcase_add_loop_test(tests, what_is_not_set_follows_from_the_status, 0, N(implied));
+	tcase_add_test(tests, a_route_without_a_body_has_none_or_says_its_status);
+	tcase_add_test(tests, fields_of_an_error_go_with_its_page_unless_the_answer_has_them);
+	tcase_add_test(tests, a_file_gives_an_answer_its_validators);
+	tcase_add_test(tests, a_compressed_copy_is_kept_when_it_is_smaller);
+	tcase_add_test(tests, a_dump_with_routes_is_read_back);
+	tcase_add_test(tests, a_route_is_set_on_the_command_line);
 	tcase_add_test(tests, the_shipped_file_changes_nothing);
 	tcase_add_test(tests, the_shipped_file_tells_the_defaults);
 	tcase_add_test(tests, the_shipped_file_has_every_key);

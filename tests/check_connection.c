@@ -5,6 +5,7 @@
  * time passes for it when a test says so, and no test is wrong on a machine that is slow.
  */
 #undef NDEBUG
+#include "http/variables.h"
 #include "http_fixture.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -1158,6 +1159,311 @@ START_TEST(who_reads_slowly_is_waited_for)
 }
 END_TEST
 
+/* --- answers that are due later, and such that repeat something of their request --------------------------------- */
+
+enum { DELAY_MS = 5000 };
+
+static const struct http_field location[] = {
+	{ { "Location", 8 }, { "https://${host}${target}", 24 } }, { { "X-Id", 4 }, { "${request_id}", 13 } },
+};
+
+static void open_routes_site(int way)
+{
+	const struct http_answer redirect = {
+		.status = 201, .content_type = SLICE("text/plain"), .fields = location, .n_fields = 2, .body = SLICE("there"),
+	};
+	struct route_setting routes[] = {
+		{ .on = ROUTE_ALWAYS, .answer = answer_with(hello) },
+		{ .path = SLICE("/slow"), .delay_ms = DELAY_MS, .answer = answer_with(SLICE("slow")) },
+		{ .path = SLICE("/slower"), .delay_ms = 2 * DELAY_MS + 777, .answer = answer_with(SLICE("slower")) },
+		{ .path = SLICE("/long"), .delay_ms = 1, .answer = answer_with(whole_long_body()) },
+		{ .path = SLICE("/refused"), .delay_ms = DELAY_MS, .answer = answer_with(SLICE("no")) },
+		{ .path = SLICE("/to/"), .prefix = true, .answer = redirect },
+		{ .path = SLICE("/later/"), .prefix = true, .delay_ms = DELAY_MS, .answer = redirect },
+	};
+
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+		routes[i].on = ROUTE_ALWAYS;
+	routes[4].answer.status = 503;
+	site_open_routes(&site, way, &generous_limits, routes, sizeof routes / sizeof *routes);
+}
+
+#define ASK(method, target) method " " target " HTTP/1.1\r\nHost: h.example:81\r\n\r\n"
+
+static void hear_redirect(struct client *client, const char *expected)
+{
+	struct reply reply = hear_reply(client, 201, SLICE("there"));
+	const char *said = field_of(&reply, "\r\nLocation: ");
+
+	ck_assert_ptr_nonnull(said);
+	ck_assert_msg(strncmp(said, expected, strlen(expected)) == 0 && said[strlen(expected)] == '\r', "%s", reply.head);
+	said = field_of(&reply, "\r\nX-Id: ");
+	ck_assert_ptr_nonnull(said);
+	ck_assert_uint_eq(strspn(said, "0123456789abcdef"), HTTP_REQUEST_ID_LENGTH);
+}
+
+START_TEST(a_delayed_answer_comes_when_it_is_due)
+{
+	struct client client;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	say(&client, ASK("GET", "/slow"));
+	turn_over(&site);
+	for (int i = 0; i < 4; i++) {
+		pass(DELAY_MS / 5);
+		ck_assert(is_quiet(&client));
+	}
+	pass(DELAY_MS / 5 + 1);
+	hear_reply(&client, 200, SLICE("slow"));
+	say(&client, GET);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(requests_behind_a_delayed_answer_wait_for_it)
+{
+	struct client client, other;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	client_open(&other, &site);
+	say(&client, GET ASK("GET", "/slow") GET ASK("HEAD", "/slower") GET);
+	hear_reply(&client, 200, hello);
+	say(&other, GET);
+	hear_reply(&other, 200, hello);
+	ck_assert(is_quiet(&client));
+	pass(DELAY_MS + 1);
+	hear_reply(&client, 200, SLICE("slow"));
+	hear_reply(&client, 200, hello);
+	pass(DELAY_MS + 1);
+	say(&client, GET);
+	ck_assert(is_quiet(&client));
+	pass(DELAY_MS + 778);
+	hear_reply_to(&client, true, 200, SLICE("slower"));
+	hear_reply(&client, 200, hello);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+	client_close(&other);
+}
+END_TEST
+
+START_TEST(a_delay_begins_at_the_end_of_the_request)
+{
+	struct client client;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	say(&client, "PUT /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1");
+	turn_over(&site);
+	pass(DELAY_MS + 1);
+	ck_assert(is_quiet(&client));
+	say(&client, "2");
+	turn_over(&site);
+	pass(DELAY_MS / 2);
+	ck_assert(is_quiet(&client));
+	pass(DELAY_MS / 2 + 1);
+	hear_reply(&client, 200, SLICE("slow"));
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(many_delayed_answers_wait_at_once)
+{
+	static struct client clients[60];
+
+	open_routes_site(_i);
+	for (int i = 0; i < 60; i++) {
+		client_open(&clients[i], &site);
+		say(&clients[i], i % 2 ? ASK("GET", "/slow") : ASK("GET", "/slower"));
+	}
+	wait_for_standing(&site, 60);
+	turn_over(&site);
+	pass(DELAY_MS + 1);
+	for (int i = 1; i < 60; i += 2)
+		hear_reply(&clients[i], 200, SLICE("slow"));
+	for (int i = 0; i < 60; i += 2)
+		ck_assert(is_quiet(&clients[i]));
+	pass(DELAY_MS + 778);
+	for (int i = 0; i < 60; i++) {
+		if (i % 2 == 0)
+			hear_reply(&clients[i], 200, SLICE("slower"));
+		client_close(&clients[i]);
+	}
+}
+END_TEST
+
+START_TEST(who_is_gone_gets_no_delayed_answer)
+{
+	struct client client;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	say(&client, ASK("GET", "/slow") GET);
+	wait_for_standing(&site, 1);
+	turn_over(&site);
+	client_reset(&client);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+START_TEST(who_has_sent_its_end_gets_its_delayed_answers)
+{
+	struct client client;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	say(&client, ASK("GET", "/slow") ASK("GET", "/slow"));
+	client_end(&client);
+	turn_over(&site);
+	pass(DELAY_MS + 1);
+	hear_reply(&client, 200, SLICE("slow"));
+	pass(DELAY_MS + 1);
+	hear_reply(&client, 200, SLICE("slow"));
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_stop_waits_for_a_delayed_answer)
+{
+	struct client client;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	say(&client, ASK("GET", "/slow"));
+	wait_for_standing(&site, 1);
+	turn_over(&site);
+	site_drain(&site);
+	ck_assert(is_quiet(&client));
+	pass(DELAY_MS + 1);
+	ck_assert(hear_reply(&client, 200, SLICE("slow")).close);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_delayed_answer_may_be_long)
+{
+	struct client client;
+
+	open_routes_site(_i);
+	client_open_with(&client, &site, SMALL_BUFFER);
+	say(&client, ASK("GET", "/long") ASK("GET", "/long") GET);
+	turn_over(&site);
+	pass(2);
+	hear_reply(&client, 200, whole_long_body());
+	turn_over(&site);
+	pass(2);
+	hear_reply(&client, 200, whole_long_body());
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_delayed_refusal_is_given_without_the_content)
+{
+	struct client client;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	say(&client, "PUT /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+	turn_over(&site);
+	pass(DELAY_MS / 2);
+	ck_assert(is_quiet(&client));
+	pass(DELAY_MS / 2 + 1);
+	ck_assert(hear_reply(&client, 503, SLICE("no")).close);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(an_answer_repeats_what_it_was_asked)
+{
+	struct client client;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	say(&client, ASK("GET", "/to/a?b=c") ASK("GET", "/to//x") GET);
+	hear_redirect(&client, "https://h.example/to/a?b=c");
+	hear_redirect(&client, "https://h.example/to//x");
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
+/* The request is gone from the buffer when its content or its delay is over; others have been there since. */
+START_TEST(an_answer_that_is_made_later_repeats_its_own_request)
+{
+	struct client client, chunked, delayed, other;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	client_open(&chunked, &site);
+	client_open(&delayed, &site);
+	client_open(&other, &site);
+	say(&client, "PUT /to/1?one HTTP/1.1\r\nHost: one\r\nContent-Length: 5\r\n\r\n123");
+	say(&chunked, "PUT /to/2 HTTP/1.1\r\nHost: two\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n12");
+	say(&delayed, "PUT http://three/later/3? HTTP/1.1\r\nHost: other\r\nContent-Length: 1\r\n\r\n1");
+	turn_over(&site);
+	say(&other, ASK("GET", "/to/other/and/longer?than=the#rest"));
+	hear_error(&other, 400);
+	say(&chunked, "3\r\n0\r\n\r\n" ASK("PUT", "/to/4"));
+	say(&client, "45" ASK("GET", "/to/5"));
+	hear_redirect(&client, "https://one/to/1?one");
+	hear_redirect(&client, "https://h.example/to/5");
+	hear_redirect(&chunked, "https://two/to/2");
+	hear_redirect(&chunked, "https://h.example/to/4");
+	pass(DELAY_MS + 1);
+	hear_redirect(&delayed, "https://three/later/3?");
+	say(&delayed, GET);
+	hear_reply(&delayed, 200, hello);
+	ck_assert(!is_anything_spilled());
+	client_close(&client);
+	client_close(&chunked);
+	client_close(&delayed);
+	client_close(&other);
+}
+END_TEST
+
+START_TEST(without_a_host_there_is_none_to_repeat)
+{
+	struct client client;
+
+	open_routes_site(_i);
+	client_open(&client, &site);
+	say(&client, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+	hear_reply(&client, 200, hello);
+	say(&client, "GET /to/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+	hear_error(&client, 400);
+	hear_end(&client);
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(what_is_too_long_to_be_repeated_is_refused)
+{
+	static char path[HTTP_HEAD_MAX + 1];
+	static const char *const targets[] = { "/to/", "/later/" };
+
+	memset(path, 'x', sizeof path - 1);
+	open_routes_site(_i);
+	for (int i = 0; i < 2; i++) {
+		struct client client;
+
+		client_open(&client, &site);
+		say(&client, "GET ");
+		say(&client, targets[i]);
+		say(&client, path);
+		say(&client, " HTTP/1.1\r\nHost: a\r\n\r\n");
+		hear_error(&client, 414);
+		hear_end(&client);
+		client_close(&client);
+	}
+}
+END_TEST
+
 /* --- draining ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(draining_closes_who_is_idle_and_accepts_nobody)
@@ -1867,6 +2173,21 @@ int main(void)
 	tcase_add_loop_test(tests, a_drip_does_not_extend_the_time_for_a_head, 0, WAYS * COUNT(drips));
 	ADD(content_that_goes_on_coming_is_waited_for);
 	ADD(who_reads_slowly_is_waited_for);
+
+	tests = group(suite, "answers");
+	ADD(a_delayed_answer_comes_when_it_is_due);
+	ADD(requests_behind_a_delayed_answer_wait_for_it);
+	ADD(a_delay_begins_at_the_end_of_the_request);
+	ADD(many_delayed_answers_wait_at_once);
+	ADD(who_is_gone_gets_no_delayed_answer);
+	ADD(who_has_sent_its_end_gets_its_delayed_answers);
+	ADD(a_stop_waits_for_a_delayed_answer);
+	ADD(a_delayed_answer_may_be_long);
+	ADD(a_delayed_refusal_is_given_without_the_content);
+	ADD(an_answer_repeats_what_it_was_asked);
+	ADD(an_answer_that_is_made_later_repeats_its_own_request);
+	ADD(without_a_host_there_is_none_to_repeat);
+	ADD(what_is_too_long_to_be_repeated_is_refused);
 
 	tests = group(suite, "draining");
 	ADD(draining_closes_who_is_idle_and_accepts_nobody);

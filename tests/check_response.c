@@ -280,9 +280,8 @@ static const struct {
 	{ 407, "Proxy-Authenticate", "x", true },
 	{ 426, NULL, "x", false },
 	{ 426, "Upgrade", "x", true },
-	{ 405, NULL, "x", false },
+	{ 405, NULL, "x", true },		/* Allow is added to it */
 	{ 405, "Allow", "x", true },
-	{ 405, "Allowed", "x", false },
 	{ 301, NULL, "x", true },
 };
 

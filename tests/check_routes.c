@@ -3,56 +3,110 @@
 #undef NDEBUG
 #include "http/routes.h"
 
+#include "core/cleanup.h"
 #include "fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-static struct http_answer answers[ROUTE_ANSWERS];
-static const struct http_answer response = {
-	.status = 218, .content_type = { "a/b", 3 }, .body = { "body", 4 },
+static struct {
+	struct routes *routes;
+	struct route_answer *answers;
+	uint32_t n;
+	_Atomic bool on[4];
+} f;
+
+static void make_site(const struct route_settings *site)
+{
+	ck_assert_int_eq(routes_new(&f.routes, &f.answers, &f.n, site, f.on), 0);
+}
+
+static void make(const struct route_setting *routes, size_t n)
+{
+	make_site(&(struct route_settings) { .routes = routes, .n_routes = n });
+}
+
+static void teardown(void)
+{
+	f.routes = routes_free(f.routes);
+	free_pointer(&f.answers);
+	for (int i = 0; i < 4; i++)
+		f.on[i] = false;
+}
+
+static struct http_request ask(const char *method, const char *host, const char *target, const char *fields)
+{
+	static const struct http_limits limits = { .max_request_line = 8000, .max_header = 8000, .max_headers = 10 };
+	static char head[10000];
+	struct http_request request;
+	int n = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", method, target, host, fields);
+
+	ck_assert_int_eq(http_parse_request(head, (size_t) n, &limits, &request), n);
+	return request;
+}
+
+static const struct http_answer *find(const struct http_request *request)
+{
+	static char scratch[3 * HTTP_REQUEST_LINE_MAX];
+	uint32_t number = routes_find(f.routes, request, scratch);
+
+	ck_assert_uint_lt(number, f.n);
+	return &f.answers[number].answer;
+}
+
+static const struct http_answer *get(const char *host, const char *target)
+{
+	struct http_request request = ask("GET", host, target, "");
+
+	return find(&request);
+}
+
+/* --- one response for all ---------------------------------------------------------------------------------------- */
+
+static const struct route_setting response = {
+	.on = ROUTE_ALWAYS,
+	.answer = { .status = 218, .content_type = { "a/b", 3 }, .body = { "body", 4 } },
 };
 
-static void setup(void)
-{
-	routes_answers(&response, answers);
-}
-
-static bool has_field(const struct http_answer *answer, struct slice name)
-{
-	for (size_t i = 0; i < answer->n_fields; i++)
-		if (slice_equal(answer->fields[i].name, name))
-			return true;
-	return false;
-}
-
 static const struct {
-	enum http_method method;
-	enum route_answer answer;
+	const char *method, *target;
+	unsigned status;
 } methods[] = {
-	{ HTTP_GET, ROUTE_RESPONSE },
-	{ HTTP_HEAD, ROUTE_RESPONSE },
-	{ HTTP_OTHER, ROUTE_RESPONSE },		/* POST, PUT, and what nobody has thought of yet */
-	{ HTTP_OPTIONS, ROUTE_OPTIONS },
-	{ HTTP_CONNECT, ROUTE_ERROR_405 },	/* a 2xx would make it a tunnel */
-	{ HTTP_TRACE, ROUTE_ERROR_405 },	/* would send credentials back */
+	{ "GET", "/", 218 },
+	{ "HEAD", "/", 218 },
+	{ "POST", "/", 218 },
+	{ "BREW", "/", 218 },		/* what nobody has thought of yet */
+	{ "get", "/", 218 },
+	{ "OPTIONS", "/", 200 },
+	{ "OPTIONS", "*", 200 },
+	{ "options", "/", 218 },
+	{ "CONNECT", "a:1", 405 },	/* a 2xx would make it a tunnel */
+	{ "TRACE", "/", 405 },		/* would send credentials back */
 };
 
 START_TEST(a_method_leads_to_its_answer)
 {
-	struct http_request request = { .method = methods[_i].method };
+	struct http_request request = ask(methods[_i].method, "a", methods[_i].target, "");
+	const struct http_answer *answer;
 
-	ck_assert_int_eq(routes_find(&request), methods[_i].answer);
+	make(&response, 1);
+	answer = find(&request);
+	ck_assert_uint_eq(answer->status, methods[_i].status);
+	if (answer->status != 218)
+		ck_assert(slice_equal(answer->allow, SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
 }
 END_TEST
 
 /* Those that parser.h and body.h can give, and those that a connection gives by itself. */
-static const unsigned statuses[] = { 400, 405, 408, 413, 414, 417, 421, 431, 501, 503, 505 };
+static const unsigned statuses[] = { 400, 405, 408, 412, 413, 414, 417, 421, 431, 501, 503, 505 };
 
 START_TEST(every_status_of_an_error_has_an_answer_of_its_own)
 {
-	const struct http_answer *answer = &answers[routes_error(statuses[_i])];
+	const struct http_answer *answer;
 	char begin[8];
 
+	make(&response, 1);
+	answer = &f.answers[routes_error(statuses[_i])].answer;
 	ck_assert_uint_eq(answer->status, statuses[_i]);
 	(void) snprintf(begin, sizeof begin, "%u ", statuses[_i]);
 	ck_assert_int_eq(strncmp(answer->body.at, begin, 4), 0);
@@ -60,47 +114,371 @@ START_TEST(every_status_of_an_error_has_an_answer_of_its_own)
 }
 END_TEST
 
+START_TEST(an_error_can_have_a_page_of_its_own)
+{
+	const struct http_answer error = { .status = statuses[_i], .body = SLICE("mine") };
+	const struct http_answer *answer;
+
+	make_site(&(struct route_settings) { .routes = &response, .n_routes = 1, .errors = &error, .n_errors = 1 });
+	answer = &f.answers[routes_error(statuses[_i])].answer;
+	ck_assert_uint_eq(answer->status, statuses[_i]);
+	ck_assert(slice_equal(answer->body, SLICE("mine")));
+	ck_assert_int_eq(answer->allow.length > 0, statuses[_i] == 405);
+}
+END_TEST
+
 START_TEST(every_answer_is_allowed_by_the_protocol)
 {
-	ck_assert_uint_ge(answers[_i].status, 200);
-	ck_assert_ptr_null(http_answer_refused(&answers[_i]));
-	for (size_t i = 0; i < answers[_i].n_fields; i++)
-		ck_assert_ptr_null(http_field_refused(answers[_i].fields[i].name, answers[_i].fields[i].value));
-}
-END_TEST
+	make(&response, 1);
+	for (uint32_t i = 0; i < f.n; i++) {
+		const struct http_answer *answer = &f.answers[i].answer;
 
-START_TEST(the_response_is_what_was_configured)
-{
-	ck_assert_mem_eq(&answers[ROUTE_RESPONSE], &response, sizeof response);
-}
-END_TEST
-
-START_TEST(who_asks_for_options_and_who_may_not_is_told_what_is_allowed)
-{
-	ck_assert(has_field(&answers[ROUTE_OPTIONS], SLICE("Allow")));
-	ck_assert(has_field(&answers[ROUTE_ERROR_405], SLICE("Allow")));
+		ck_assert_ptr_null(http_answer_refused(answer));
+		for (size_t j = 0; j < answer->n_fields; j++)
+			ck_assert_ptr_null(http_field_refused(answer->fields[j].name, answer->fields[j].value));
+	}
 }
 END_TEST
 
 START_TEST(who_finds_no_room_is_told_when_to_come_again)
 {
-	ck_assert(has_field(&answers[ROUTE_ERROR_503], SLICE("Retry-After")));
+	make(&response, 1);
+	ck_assert(http_answer_has(&f.answers[ROUTE_ERROR_503].answer, SLICE("Retry-After")));
 }
 END_TEST
+
+/* --- which route ------------------------------------------------------------------------------------------------- */
+
+#define ROUTE(host_, path_, prefix_, status_) \
+	{ .host = SLICE(host_), .path = SLICE(path_), .prefix = prefix_, .on = ROUTE_ALWAYS, .answer.status = status_ }
+
+static const struct route_setting many[] = {
+	ROUTE("", "", false, 200),
+	ROUTE("", "/a", false, 401),
+	ROUTE("", "/a", true, 402),
+	ROUTE("", "/a/", true, 403),
+	ROUTE("", "/a/b", false, 404),
+	ROUTE("", "/a/b/", true, 405),
+	ROUTE("", "/a/b/c/d", false, 406),
+	ROUTE("", "/b/", true, 407),
+	ROUTE("", "/%C3%A9", false, 408),
+	ROUTE("", "/%2F", false, 409),
+	ROUTE("example.org", "/a", false, 501),
+	ROUTE("example.org", "/x/", true, 502),
+	ROUTE("xn--a.example", "/", true, 503),
+	ROUTE("a.example", "/", false, 504),
+	ROUTE("[::1]", "/", true, 505),
+};
+
+static const struct {
+	const char *host, *target;
+	unsigned status;
+} found[] = {
+	{ "other", "/", 200 },
+	{ "other", "/b", 200 },
+	{ "other", "/c", 200 },
+	{ "other", "/a", 401 },
+	{ "other", "/a?x=/b", 401 },
+	{ "other", "/ab", 402 },
+	{ "other", "/a0", 402 },
+	{ "other", "/a.", 402 },
+	{ "other", "/a/", 403 },
+	{ "other", "/a/x", 403 },
+	{ "other", "/a/b", 404 },
+	{ "other", "/a/bb", 403 },
+	{ "other", "/a/b/", 405 },
+	{ "other", "/a/b/c", 405 },
+	{ "other", "/a/b/c/d", 406 },
+	{ "other", "/a/b/c/d/", 405 },
+	{ "other", "/a/b/c/e", 405 },
+	{ "other", "/b/", 407 },
+	{ "other", "/A", 200 },			/* paths have letters of both cases */
+	{ "other", "//a", 200 },
+	{ "other", "/%61", 401 },		/* RFC 3986 6.2.2.2 */
+	{ "other", "/./a", 401 },		/* 6.2.2.3 */
+	{ "other", "/x/../a", 401 },
+	{ "other", "/x/%2e%2E/a", 401 },
+	{ "other", "/../../a", 401 },
+	{ "other", "/a/b/..", 403 },
+	{ "other", "/a/b/c/..", 405 },
+	{ "other", "/b/../a/b", 404 },
+	{ "other", "/%c3%a9", 408 },		/* 6.2.2.1 */
+	{ "other", "/%2f", 409 },		/* an encoded slash is no slash */
+	{ "other", "/a%2Fb", 402 },
+	{ "other", "http://other/a/b", 404 },
+	{ "other", "http://other", 200 },
+	{ "example.org", "/a", 501 },
+	{ "example.org", "/a/b", 404 },		/* not among those of the host: those for any */
+	{ "EXAMPLE.org", "/a", 501 },
+	{ "example.org:8080", "/a", 501 },
+	{ "example.org.", "/a", 501 },
+	{ "example.org", "/x/y", 502 },
+	{ "example.org", "/x", 200 },
+	{ "www.example.org", "/a", 401 },
+	{ "example.or", "/a", 401 },
+	{ "example.orgs", "/a", 401 },
+	{ "other", "http://example.org/a", 501 },
+	{ "xn--a.example", "/whatever", 503 },
+	{ "a.example", "/", 504 },
+	{ "a.example", "/?", 504 },
+	{ "[::1]:80", "/x", 505 },
+	{ "[::1]", "/a", 505 },
+};
+
+START_TEST(the_longest_that_matches_wins)
+{
+	make(many, sizeof many / sizeof *many);
+	ck_assert_uint_eq(get(found[_i].host, found[_i].target)->status, found[_i].status);
+}
+END_TEST
+
+START_TEST(an_empty_host_is_none)
+{
+	make(many, sizeof many / sizeof *many);
+	ck_assert_uint_eq(get("", "/a")->status, 401);
+}
+END_TEST
+
+/* All patterns of up to four letters of two kinds, as prefixes, against a search that tries them all. */
+START_TEST(the_search_agrees_with_trying_all)
+{
+	enum { N = 31, ROUNDS = 200 };
+	static char texts[N][8];
+	static struct route_setting routes[N];
+	unsigned n = 0;
+
+	for (unsigned length = 0; length < 5; length++)
+		for (unsigned bits = 0; bits < 1u << length; bits++, n++) {
+			texts[n][0] = '/';
+			for (unsigned i = 0; i < length; i++)
+				texts[n][i + 1] = bits >> i & 1 ? 'b' : 'a';
+		}
+	ck_assert_uint_eq(n, N);
+	srand(1);
+	for (int round = 0; round < ROUNDS; round++) {
+		size_t chosen = 1;
+
+		routes[0] = many[0];
+		for (unsigned i = 0; i < N && chosen < N; i++) {
+			if (rand() % 3)
+				continue;
+			routes[chosen] = (struct route_setting) {
+				.path = slice_of(texts[i]), .prefix = rand() % 3 > 0, .on = ROUTE_ALWAYS,
+				.answer.status = 400 + i,
+			};
+			chosen++;
+		}
+		make(routes, chosen);
+		for (unsigned i = 0; i < N; i++) {
+			const struct route_setting *best = &routes[0];
+
+			for (size_t j = 1; j < chosen; j++)
+				if (strncmp(texts[i], routes[j].path.at, routes[j].path.length) == 0 &&
+				    (routes[j].prefix || strlen(texts[i]) == routes[j].path.length) &&
+				    routes[j].path.length >= best->path.length)
+					best = &routes[j];
+			ck_assert_uint_eq(get("h", texts[i])->status, best->answer.status);
+		}
+		teardown();
+	}
+}
+END_TEST
+
+/* --- switches ---------------------------------------------------------------------------------------------------- */
+
+static const struct route_setting switched[] = {
+	ROUTE("", "", false, 200),
+	ROUTE("", "/a/", true, 401),
+	{ .path = SLICE("/a/b"), .prefix = true, .on = 0, .answer.status = 402 },
+	{ .all = true, .on = 1, .answer.status = 503 },
+};
+
+START_TEST(a_route_that_is_off_is_not_there)
+{
+	make(switched, 4);
+	ck_assert_uint_eq(get("h", "/a/b")->status, 401);
+	f.on[0] = true;
+	ck_assert_uint_eq(get("h", "/a/b")->status, 402);
+	f.on[0] = false;
+	ck_assert_uint_eq(get("h", "/a/b")->status, 401);
+}
+END_TEST
+
+START_TEST(maintenance_goes_before_all_routes)
+{
+	make(switched, 4);
+	f.on[0] = f.on[1] = true;
+	ck_assert_uint_eq(get("h", "/a/b")->status, 503);
+	ck_assert_uint_eq(get("h", "/")->status, 503);
+	f.on[1] = false;
+	ck_assert_uint_eq(get("h", "/a/b")->status, 402);
+}
+END_TEST
+
+/* --- methods ----------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *methods;
+	unsigned other_methods;
+	const char *method;
+	unsigned status;
+	const char *allow;
+} listed[] = {
+	{ "GET", 405, "GET", 299, "" },
+	{ "GET", 405, "HEAD", 299, "" },
+	{ "GET", 405, "POST", 405, "GET, HEAD, OPTIONS" },
+	{ "GET", 405, "get", 405, "GET, HEAD, OPTIONS" },
+	{ "GET", 405, "GETS", 405, "GET, HEAD, OPTIONS" },
+	{ "GET", 501, "POST", 501, "" },
+	{ "GET", 501, "TRACE", 405, "GET, HEAD, OPTIONS" },
+	{ "GET", 405, "OPTIONS", 200, "GET, HEAD, OPTIONS" },
+	{ "GET, HEAD, POST", 405, "POST", 299, "" },
+	{ "GET, HEAD, POST", 405, "PUT", 405, "GET, HEAD, POST, OPTIONS" },
+	{ "POST", 405, "HEAD", 405, "POST, OPTIONS" },
+	{ "POST, OPTIONS", 405, "OPTIONS", 299, "POST, OPTIONS" },
+	{ "POST, OPTIONS", 405, "POST", 299, "POST, OPTIONS" },
+	{ "POST, OPTIONS", 405, "GET", 405, "POST, OPTIONS" },
+	{ "PROPFIND", 405, "PROPFIND", 299, "" },
+};
+
+START_TEST(what_is_not_listed_is_refused)
+{
+	struct route_setting route = {
+		.on = ROUTE_ALWAYS, .methods = slice_of(listed[_i].methods), .other_methods = listed[_i].other_methods,
+		.answer.status = 299,
+	};
+	struct http_request request = ask(listed[_i].method, "a", "/", "");
+	const struct http_answer *answer;
+
+	make(&route, 1);
+	answer = find(&request);
+	ck_assert_uint_eq(answer->status, listed[_i].status);
+	ck_assert_msg(slice_equal(answer->allow, slice_of(listed[_i].allow)), "%.*s", (int) answer->allow.length,
+		      answer->allow.at);
+}
+END_TEST
+
+START_TEST(a_405_that_is_configured_says_what_is_allowed)
+{
+	const struct http_field allow = { SLICE("allow"), SLICE("FOO") };
+	struct route_setting route = { .on = ROUTE_ALWAYS, .answer.status = 405 };
+
+	make(&route, 1);
+	ck_assert_uint_gt(get("a", "/")->allow.length, 0);
+	teardown();
+	route.answer.fields = &allow;
+	route.answer.n_fields = 1;
+	make(&route, 1);
+	ck_assert_uint_eq(get("a", "/")->allow.length, 0);	/* not twice */
+}
+END_TEST
+
+/* --- representations --------------------------------------------------------------------------------------------- */
+
+static const struct route_setting page = {
+	.on = ROUTE_ALWAYS,
+	.delay_ms = 5,
+	.answer = {
+		.status = 200, .content_type = { "a/b", 3 }, .body = { "plain", 5 }, .etag = { "\"p\"", 3 },
+		.last_modified = { "Sun, 06 Nov 1994 08:49:37 GMT", 29 },
+	},
+	.modified = 784111777,
+	.gzip_body = { "small", 5 },
+	.gzip_etag = { "\"z\"", 3 },
+};
+
+static const struct {
+	const char *method, *fields;
+	unsigned status;
+	const char *etag, *body;
+} chosen[] = {
+	{ "GET", "", 200, "\"p\"", "plain" },
+	{ "GET", "Accept-Encoding: gzip\r\n", 200, "\"z\"", "small" },
+	{ "HEAD", "Accept-Encoding: gzip\r\n", 200, "\"z\"", "small" },
+	{ "GET", "Accept-Encoding: br\r\n", 200, "\"p\"", "plain" },
+	{ "GET", "If-None-Match: \"p\"\r\n", 304, "\"p\"", "" },
+	{ "GET", "If-None-Match: \"z\"\r\n", 200, "\"p\"", "plain" },
+	{ "GET", "If-None-Match: \"z\"\r\nAccept-Encoding: gzip\r\n", 304, "\"z\"", "" },
+	{ "GET", "If-None-Match: \"p\"\r\nAccept-Encoding: gzip\r\n", 200, "\"z\"", "small" },
+	{ "PUT", "If-None-Match: \"p\"\r\n", 412, "", "412 Precondition Failed\n" },
+	{ "GET", "If-Match: \"q\"\r\n", 412, "", "412 Precondition Failed\n" },
+	{ "GET", "If-Match: \"p\"\r\n", 200, "\"p\"", "plain" },
+	{ "GET", "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 304, "\"p\"", "" },
+	{ "GET", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT\r\n", 412, "", "412 Precondition Failed\n" },
+};
+
+START_TEST(the_representation_is_the_one_that_is_asked_for)
+{
+	struct http_request request = ask(chosen[_i].method, "a", "/", chosen[_i].fields);
+	const struct http_answer *answer;
+
+	make(&page, 1);
+	answer = find(&request);
+	ck_assert_uint_eq(answer->status, chosen[_i].status);
+	ck_assert(slice_equal(answer->etag, slice_of(chosen[_i].etag)));
+	ck_assert(slice_equal(answer->body, slice_of(chosen[_i].body)));
+	if (answer->status == 412)
+		return;
+	ck_assert(slice_equal(answer->vary, SLICE("Accept-Encoding")));
+	ck_assert_int_eq(slice_equal(answer->content_encoding, SLICE("gzip")), strcmp(chosen[_i].body, "small") == 0);
+}
+END_TEST
+
+static const struct {
+	const char *configured, *added;
+} varied[] = {
+	{ "Cookie", "Accept-Encoding" },
+	{ "Cookie, accept-encoding", "" },
+	{ "*", "" },
+	{ "Accept-Encoding-X", "Accept-Encoding" },
+};
+
+START_TEST(vary_is_not_said_twice)
+{
+	const struct http_field vary = { SLICE("vary"), slice_of(varied[_i].configured) };
+	struct route_setting route = page;
+
+	route.answer.fields = &vary;
+	route.answer.n_fields = 1;
+	make(&route, 1);
+	ck_assert(slice_equal(get("a", "/")->vary, slice_of(varied[_i].added)));
+}
+END_TEST
+
+START_TEST(only_a_success_has_conditions)
+{
+	struct http_request request = ask("GET", "a", "/", "If-None-Match: *\r\nIf-Match: \"x\"\r\n");
+	struct route_setting route = page;
+
+	route.answer.status = 503;
+	make(&route, 1);
+	ck_assert_uint_eq(find(&request)->status, 503);
+}
+END_TEST
+
+#define COUNT(table) (sizeof table / sizeof *table)
 
 int main(void)
 {
 	Suite *suite = suite_create("routes");
 	TCase *tests = tcase_create("routes");
 
-	tcase_add_checked_fixture(tests, setup, NULL);
-	tcase_add_loop_test(tests, a_method_leads_to_its_answer, 0, sizeof methods / sizeof *methods);
-	tcase_add_loop_test(tests, every_status_of_an_error_has_an_answer_of_its_own, 0,
-			    sizeof statuses / sizeof *statuses);
-	tcase_add_loop_test(tests, every_answer_is_allowed_by_the_protocol, 0, ROUTE_ANSWERS);
-	tcase_add_test(tests, the_response_is_what_was_configured);
-	tcase_add_test(tests, who_asks_for_options_and_who_may_not_is_told_what_is_allowed);
+	tcase_add_checked_fixture(tests, NULL, teardown);
+	tcase_add_loop_test(tests, a_method_leads_to_its_answer, 0, COUNT(methods));
+	tcase_add_loop_test(tests, every_status_of_an_error_has_an_answer_of_its_own, 0, COUNT(statuses));
+	tcase_add_loop_test(tests, an_error_can_have_a_page_of_its_own, 0, COUNT(statuses));
+	tcase_add_test(tests, every_answer_is_allowed_by_the_protocol);
 	tcase_add_test(tests, who_finds_no_room_is_told_when_to_come_again);
+	tcase_add_loop_test(tests, the_longest_that_matches_wins, 0, COUNT(found));
+	tcase_add_test(tests, an_empty_host_is_none);
+	tcase_add_test(tests, the_search_agrees_with_trying_all);
+	tcase_add_test(tests, a_route_that_is_off_is_not_there);
+	tcase_add_test(tests, maintenance_goes_before_all_routes);
+	tcase_add_loop_test(tests, what_is_not_listed_is_refused, 0, COUNT(listed));
+	tcase_add_test(tests, a_405_that_is_configured_says_what_is_allowed);
+	tcase_add_loop_test(tests, the_representation_is_the_one_that_is_asked_for, 0, COUNT(chosen));
+	tcase_add_loop_test(tests, vary_is_not_said_twice, 0, COUNT(varied));
+	tcase_add_test(tests, only_a_success_has_conditions);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

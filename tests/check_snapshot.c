@@ -7,8 +7,6 @@
 #undef NDEBUG
 #include "http/snapshot.h"
 
-#include "http/routes.h"
-
 #include "fixture.h"
 
 #include <string.h>
@@ -56,14 +54,24 @@ static void teardown(void)
 	ck_assert_uint_eq(count_open_fds(), f.open_fds);
 }
 
-static const struct http_answer two[] = {
-	{ .status = 200, .content_type = { "text/plain", 10 }, .body = { "hello\n", 6 } },
-	{ .status = 204 },
+static const struct route_setting two[] = {
+	{ .on = ROUTE_ALWAYS, .answer = { .status = 400, .content_type = { "text/plain", 10 }, .body = { "hello\n", 6 } } },
+	{ .on = ROUTE_ALWAYS, .path = { "/", 1 }, .delay_ms = 9, .answer = { .status = 304 } },
 };
+static const struct route_settings site_of_two = { .routes = two, .n_routes = 2 };
 
 static void make(void)
 {
-	ck_assert_int_eq(snapshot_new(&f.snapshot, 7, &limits, two, 2), 0);
+	ck_assert_int_eq(snapshot_new(&f.snapshot, 7, &limits, &site_of_two, 0), 0);
+}
+
+/* A site with that response alone. */
+static int make_one(const struct http_answer *answer)
+{
+	struct route_setting route = { .on = ROUTE_ALWAYS, .answer = *answer };
+	struct route_settings site = { .routes = &route, .n_routes = 1 };
+
+	return snapshot_new(&f.snapshot, 1, &limits, &site, 0);
 }
 
 START_TEST(it_keeps_its_number_and_limits)
@@ -71,9 +79,12 @@ START_TEST(it_keeps_its_number_and_limits)
 	make();
 	ck_assert_uint_eq(f.snapshot->number, 7);
 	ck_assert_uint_eq(f.snapshot->limits.max_body, 5);
-	ck_assert_uint_eq(f.snapshot->n_answers, 2);
-	ck_assert_uint_eq(f.snapshot->answers[0].status, 200);
-	ck_assert_uint_eq(f.snapshot->answers[1].status, 204);
+	ck_assert_uint_eq(f.snapshot->n_answers, ROUTE_FIXED + 2);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_FIXED].status, 400);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_FIXED].delay_ms, 0);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_FIXED + 1].status, 304);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_FIXED + 1].delay_ms, 9);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_ERROR_431].status, 431);
 }
 END_TEST
 
@@ -85,20 +96,20 @@ START_TEST(the_offsets_name_the_very_bytes)
 
 	make();
 	for (int i = 0; i < 2; i++) {
-		const struct prepared *prepared = &f.snapshot->answers[i];
+		const struct prepared *prepared = &f.snapshot->answers[ROUTE_FIXED + i];
 
 		for (int p = 0; p < HTTP_PERSISTENCES; p++) {
-			ssize_t n = http_head_write(head, sizeof head, &two[i], (enum http_persistence) p, &date);
+			ssize_t n = http_head_write(head, sizeof head, &two[i].answer, (enum http_persistence) p, &date);
 
 			ck_assert_int_eq(n, (ssize_t) prepared->head_length[p]);
 			ck_assert_mem_eq(f.snapshot->image + prepared->head[p], head, (size_t) n);
 			ck_assert_uint_eq(prepared->date, date);
 		}
-		ck_assert_uint_eq(prepared->body_length, two[i].body.length);
-		if (two[i].body.length > 0)
-			ck_assert_mem_eq(f.snapshot->image + prepared->body, two[i].body.at, two[i].body.length);
+		ck_assert_uint_eq(prepared->body_length, two[i].answer.body.length);
+		if (two[i].answer.body.length > 0)
+			ck_assert_mem_eq(f.snapshot->image + prepared->body, two[i].answer.body.at, two[i].answer.body.length);
 	}
-	ck_assert_uint_eq(f.snapshot->answers[1].body, f.snapshot->image_length);
+	ck_assert_uint_le(f.snapshot->answers[ROUTE_FIXED + 1].body, f.snapshot->image_length);
 }
 END_TEST
 
@@ -157,7 +168,7 @@ START_TEST(a_head_that_is_too_long_is_refused)
 	struct http_field field;
 	struct http_answer answer = with_a_field(HTTP_HEAD_MAX, &field);
 
-	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, &answer, 1), -E2BIG);
+	ck_assert_int_eq(make_one(&answer), -E2BIG);
 	ck_assert_ptr_null(f.snapshot);
 }
 END_TEST
@@ -172,10 +183,10 @@ START_TEST(a_head_of_the_greatest_length_is_taken_and_one_byte_more_is_not)
 	size_t least = (size_t) http_head_write(head, sizeof head, &answer, HTTP_KEEP_ALIVE, &date) - 1;
 
 	answer = with_a_field(HTTP_HEAD_MAX - least + 1, &field);
-	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, &answer, 1), -E2BIG);
+	ck_assert_int_eq(make_one(&answer), -E2BIG);
 	answer = with_a_field(HTTP_HEAD_MAX - least, &field);
-	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, &answer, 1), 0);
-	ck_assert_uint_eq(f.snapshot->answers[0].head_length[HTTP_KEEP_ALIVE], HTTP_HEAD_MAX);
+	ck_assert_int_eq(make_one(&answer), 0);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_FIXED].head_length[HTTP_KEEP_ALIVE], HTTP_HEAD_MAX);
 }
 END_TEST
 
@@ -184,7 +195,7 @@ START_TEST(an_image_that_is_too_long_is_refused)
 {
 	struct http_answer answer = { .status = 200, .body = { "", HTTP_IMAGE_MAX } };
 
-	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, &answer, 1), -E2BIG);
+	ck_assert_int_eq(make_one(&answer), -E2BIG);
 }
 END_TEST
 
@@ -197,7 +208,7 @@ START_TEST(without_descriptors_it_fails)
 	small = limit;
 	small.rlim_cur = 0;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &small), 0);
-	r = snapshot_new(&f.snapshot, 1, &limits, two, 2);
+	r = snapshot_new(&f.snapshot, 1, &limits, &site_of_two, 0);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_int_eq(r, -EMFILE);
 }
@@ -206,18 +217,41 @@ END_TEST
 START_TEST(when_it_cannot_be_mapped_it_fails_and_leaves_nothing_open)
 {
 	f.mappings_left = _i;
-	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, two, 2), -ENOMEM);
+	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, &site_of_two, 0), -ENOMEM);
 	ck_assert_ptr_null(f.snapshot);
 }
 END_TEST
 
-START_TEST(all_routes_together_make_one)
+START_TEST(a_page_that_many_answers_share_is_there_once)
 {
-	struct http_answer answers[ROUTE_ANSWERS];
+	static const char page[100 * 1000];
+	const struct http_answer error = { .status = 405, .body = { page, sizeof page } };
+	struct route_setting routes[50];
+	struct route_settings site = { .routes = routes, .n_routes = 50, .errors = &error, .n_errors = 1 };
 
-	routes_answers(&two[0], answers);
-	ck_assert_int_le(ROUTE_ANSWERS, ANSWERS_MAX);
-	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, answers, ROUTE_ANSWERS), 0);
+	for (int i = 0; i < 50; i++)
+		routes[i] = (struct route_setting) {
+			.on = ROUTE_ALWAYS, .path = { page, (size_t) i }, .methods = SLICE("GET"), .answer.status = 200,
+		};
+	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, &site, 0), 0);
+	ck_assert_uint_lt(f.snapshot->image_length, 2 * sizeof page);
+}
+END_TEST
+
+START_TEST(a_head_that_repeats_something_of_the_request_is_known)
+{
+	struct http_field field = { SLICE("Location"), SLICE("https://${host}${path}") };
+	struct http_answer answer = { .status = 301, .fields = &field, .n_fields = 1 };
+
+	ck_assert_int_eq(make_one(&answer), 0);
+	ck_assert(f.snapshot->answers[ROUTE_FIXED].variables);
+	ck_assert(f.snapshot->answers[ROUTE_FIXED].needs_host);
+	ck_assert(!f.snapshot->answers[ROUTE_ERROR_400].variables);
+	f.snapshot = snapshot_free(f.snapshot);
+	field.value = SLICE("${target}");
+	ck_assert_int_eq(make_one(&answer), 0);
+	ck_assert(f.snapshot->answers[ROUTE_FIXED].variables);
+	ck_assert(!f.snapshot->answers[ROUTE_FIXED].needs_host);
 }
 END_TEST
 
@@ -240,7 +274,8 @@ int main(void)
 	tcase_add_test(tests, an_image_that_is_too_long_is_refused);
 	tcase_add_test(tests, without_descriptors_it_fails);
 	tcase_add_loop_test(tests, when_it_cannot_be_mapped_it_fails_and_leaves_nothing_open, 0, 2);
-	tcase_add_test(tests, all_routes_together_make_one);
+	tcase_add_test(tests, a_page_that_many_answers_share_is_there_once);
+	tcase_add_test(tests, a_head_that_repeats_something_of_the_request_is_known);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -59,15 +59,22 @@ static inline int family_of(int way)
 	return way & 2 ? AF_UNIX : AF_INET;
 }
 
+static inline struct snapshot *make_routes(uint64_t number, const struct http_limits *limits,
+					   const struct route_setting *routes, size_t n)
+{
+	struct route_settings configured = { .routes = routes, .n_routes = n };
+	struct snapshot *snapshot = NULL;
+
+	ck_assert_int_eq(snapshot_new(&snapshot, number, limits, &configured, n), 0);
+	return snapshot;
+}
+
 static inline struct snapshot *make_snapshot(uint64_t number, const struct http_limits *limits,
 					     const struct http_answer *response)
 {
-	struct http_answer answers[ROUTE_ANSWERS];
-	struct snapshot *snapshot = NULL;
+	struct route_setting route = { .on = ROUTE_ALWAYS, .answer = *response };
 
-	routes_answers(response, answers);
-	ck_assert_int_eq(snapshot_new(&snapshot, number, limits, answers, ROUTE_ANSWERS), 0);
-	return snapshot;
+	return make_routes(number, limits, &route, 1);
 }
 
 static inline struct http_answer answer_with(struct slice body)
@@ -92,18 +99,15 @@ static inline void site_listen(struct site *site, int family)
 	ck_assert_int_eq(getsockname(site->listener, (struct sockaddr *) &site->at, &site->at_length), 0);
 }
 
-static inline void site_open_with(struct site *site, int way, const struct http_limits *limits,
-				  const struct http_answer *response, uint32_t room, enum access_log access)
+/* The snapshot is the site's from now on. */
+static inline void site_open_snapshot(struct site *site, int way, struct snapshot *snapshot, uint32_t room)
 {
 	struct server_listener listener;
 	struct server_options options;
 
-	*site = (struct site) { .open_fds = count_open_fds() };
 	site->answer_fd = open_eventfd(0);
 	site_listen(site, family_of(way));
-	site->snapshots[0] = make_snapshot(1, limits, response);
-	site->snapshots[0]->access = access;
-	site->snapshots[0]->access_sample = 2;
+	site->snapshots[0] = snapshot;
 	site->n_snapshots = 1;
 	listener = (struct server_listener) { .fd = site->listener, .lasting = true };
 	options = (struct server_options) {
@@ -111,7 +115,7 @@ static inline void site_open_with(struct site *site, int way, const struct http_
 		.max_connections = room,
 		.listeners = &listener,
 		.n_listeners = 1,
-		.snapshot = site->snapshots[0],
+		.snapshot = snapshot,
 		.connections = &site->connections,
 		.answer_fd = site->answer_fd,
 	};
@@ -119,10 +123,30 @@ static inline void site_open_with(struct site *site, int way, const struct http_
 	ck_assert_int_eq(server_start(site->server), 0);
 }
 
+static inline void site_open_with(struct site *site, int way, const struct http_limits *limits,
+				  const struct http_answer *response, uint32_t room, enum access_log access)
+{
+	struct snapshot *snapshot;
+
+	*site = (struct site) { .open_fds = count_open_fds() };
+	snapshot = make_snapshot(1, limits, response);
+	snapshot->access = access;
+	snapshot->access_sample = 2;
+	site_open_snapshot(site, way, snapshot, room);
+}
+
 static inline void site_open(struct site *site, int way, const struct http_limits *limits,
 			     const struct http_answer *response)
 {
 	site_open_with(site, way, limits, response, limits->max_connections, ACCESS_OFF);
+}
+
+/* With more than one route; what they borrow must live as long as this runs. */
+static inline void site_open_routes(struct site *site, int way, const struct http_limits *limits,
+				    const struct route_setting *routes, size_t n)
+{
+	*site = (struct site) { .open_fds = count_open_fds() };
+	site_open_snapshot(site, way, make_routes(1, limits, routes, n), limits->max_connections);
 }
 
 /* Waits until the worker has said something, or a little while: what it says may have been heard already. */

@@ -1078,6 +1078,179 @@ def _():
               is not None, True, done.stderr)
 
 
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+ROUTES = """
+[response]
+status = 404
+
+[error 404]
+content_type = text/html
+body = <h1>nothing here</h1>
+
+[route /health]
+methods = GET
+content_type = text/plain
+body = ok
+
+[route /old/*]
+status = 301
+header = Location: https://${host}${target}
+
+[route example.org/*]
+status = 308
+header = Location: https://www.example.org${target}
+
+[route example.org/health]
+body = here
+"""
+
+
+@protocol("routes answer by path, prefix, host and method")
+def _(mode):
+    with daemon(mode, config=ROUTES) as d, Client(d.address) as c:
+        for host, method, target, status, body in (
+                (b"a", b"GET", b"/", 404, b"<h1>nothing here</h1>"),
+                (b"a", b"GET", b"/health", 200, b"ok"),
+                (b"a", b"HEAD", b"/health", 200, None),
+                (b"a", b"GET", b"/%68ealth?x", 200, b"ok"),
+                (b"a", b"GET", b"/x/../health", 200, b"ok"),
+                (b"a", b"GET", b"/health/", 404, b"<h1>nothing here</h1>"),
+                (b"a", b"POST", b"/health", 405, b"405 Method Not Allowed\n"),
+                (b"a", b"OPTIONS", b"/health", 200, b""),
+                (b"a", b"GET", b"/old/", 301, b"301 Moved Permanently\n"),
+                (b"example.org", b"GET", b"/health", 200, b"here"),
+                (b"EXAMPLE.ORG:80", b"GET", b"/old/x", 308, b"308 Permanent Redirect\n")):
+            c.send(method + b" " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+            got, fields, content = c.response(head_only=method == b"HEAD")
+            equal((got, content if body is not None else None), (status, body), "%s %s%s" % (method, host, target))
+            equal("allow" in fields, method in (b"POST", b"OPTIONS"), "Allow")
+
+
+@protocol("a redirect repeats host and target, and nothing that is sent leaves its field")
+def _(mode):
+    config = ("[response]\nstatus = 301\nheader = Location: https://${host}${target}\nheader = X-Path: ${path}\n"
+              "header = X-Query: ${query}\n")
+    with daemon(mode, config=config) as d, Client(d.address) as c:
+        for target, host, location in (
+                (b"/a/b?c=d", b"example.org:8080", "https://example.org/a/b?c=d"),
+                (b"//evil.example/a", b"example.org", "https://example.org/evil.example/a"),
+                (b"/\\evil.example/a", b"example.org", "https://example.org/evil.example/a"),
+                (b"/%0d%0aSet-Cookie:%20a=b", b"example.org", "https://example.org/%0d%0aSet-Cookie:%20a=b"),
+                (b'/"`|{}^\\?"', b"example.org", "https://example.org/%22%60%7C%7B%7D%5E%5C?%22"),
+                (b"http://other.example/x?", b"example.org", "https://other.example/x?"),
+                (b"/", b"[::1]:80", "https://[::1]/")):
+            for method, body in ((b"GET", b""), (b"PUT", b"content")):
+                c.send(method + b" " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\nContent-Length: %d\r\n\r\n" %
+                       len(body) + body)
+                status, fields, _ = c.response()
+                equal((status, fields["location"]), (301, location), target)
+                equal(sorted(set(fields)), ["content-length", "content-type", "date", "location", "x-path", "x-query"])
+
+
+@protocol("a file turns a route on and off without a reload, under a connection that stays")
+def _(mode):
+    config = "[response]\nbody = on\n[route /*]\nenable_if_exists = off\nstatus = 503\n[route /health]\nbody = ok\n"
+    with daemon(mode, "server.workers=2", config=config) as d, Client(d.address) as c:
+        for _ in range(3):
+            equal(c.ask()[0], 200)
+            open(d.directory + "/off", "w").close()
+            until(lambda: c.ask()[0] == 503, "on")
+            c.send(request(target=b"/health"))
+            equal(c.response()[2], b"ok")
+            os.unlink(d.directory + "/off")
+            until(lambda: c.ask()[0] == 200, "off")
+        equal(len(d.said("off is there")), 3)
+        equal(len(d.said("off is gone")), 3)
+
+
+@protocol("maintenance goes before every route, and a reload finds the file where it is")
+def _(mode):
+    config = "[route /*]\nbody = a\n[maintenance]\nenable_if_exists = maintenance\nbody = later\n"
+    with daemon(mode, config=config) as d, Client(d.address) as c:
+        equal(c.ask()[2], b"a")
+        open(d.directory + "/maintenance", "w").close()
+        until(lambda: c.ask()[2] == b"later", "on")
+        equal(c.ask()[0], 503)
+        d.reload(config.replace("body = a", "body = b"), "configuration 2 is in force")
+        equal(c.ask()[2], b"later")
+        os.unlink(d.directory + "/maintenance")
+        until(lambda: c.ask()[2] == b"b", "off")
+
+
+@protocol("a page from a file has validators, which conditions are judged by, and a compressed copy")
+def _(mode):
+    config = "[response]\nbody_file = page.html\ngzip = yes\nheader = Cache-Control: no-cache\n"
+    page = b"<p>" + b"some text " * 1000
+    with tempfile.TemporaryDirectory(prefix="reactord-") as there:
+        with open(there + "/page.html", "wb") as file:
+            file.write(page)
+        with daemon(mode, config=config.replace("page.html", there + "/page.html")) as d, Client(d.address) as c:
+            status, fields, body = c.ask()
+            equal((status, body, fields["vary"]), (200, page, "Accept-Encoding"))
+            tag, date = fields["etag"].encode(), fields["last-modified"].encode()
+            status, fields, body = c.ask(more=b"Accept-Encoding: br, gzip\r\n")
+            equal((status, fields["content-encoding"], fields["vary"]), (200, "gzip", "Accept-Encoding"))
+            equal(zlib.decompress(body, 31), page)
+            small = fields["etag"].encode()
+            for more, expected in (
+                    (b"If-None-Match: " + tag, 304), (b"If-None-Match: " + small, 200),
+                    (b"If-None-Match: W/" + tag + b", \"x\"", 304),
+                    (b"If-None-Match: " + small + b"\r\nAccept-Encoding: gzip", 304),
+                    (b"If-Modified-Since: " + date, 304), (b"If-Match: \"x\"", 412), (b"If-Match: " + tag, 200),
+                    (b"If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT", 412)):
+                c.send(request(more=more + b"\r\n"))
+                status, fields, _ = c.response(head_only=True) if expected == 304 else c.response()
+                equal(status, expected, more)
+                if status == 304:
+                    equal("content-type" in fields, False)
+                    equal((fields["cache-control"], fields["vary"]), ("no-cache", "Accept-Encoding"))
+            with open(there + "/page.html", "ab") as file:
+                file.write(b"more")
+            d.signal(signal.SIGHUP)
+            d.wait_said("configuration 2 is in force")
+            equal(c.ask(more=b"If-None-Match: " + tag + b"\r\n")[2], page + b"more")
+
+
+@protocol("a thousand delayed answers wait at once, and none comes early")
+def _(mode):
+    config = "[route /slow]\ndelay = 700ms\nbody = slow\n"
+    with daemon(mode, "server.workers=2", config=config) as d:
+        clients = []
+        for _ in range(1000):
+            begun = time.monotonic()
+            clients.append((Client(d.address), begun))
+            clients[-1][0].send(request(target=b"/slow"))
+        with Client(d.address) as c:
+            c.hello()
+        for c, begun in clients:
+            equal(c.response()[2], b"slow")
+            if time.monotonic() - begun < 0.7:
+                raise AssertionError("too early")
+            c.close()
+
+
+@protocol("every error can have a page of its own")
+def _(mode):
+    pages = "".join("[error %d]\ncontent_type = text/x\nheader = X-Error: %d\nbody = page of %d\n" % (n, n, n)
+                    for n in (400, 405, 412, 413, 414, 417, 421, 431, 501, 503, 505))
+    config = pages + "[limits]\nmax_body = 10\n[route /busy]\nstatus = 503\n[route /own]\nstatus = 503\nbody = own\n"
+    for raw, status in ((b"GET / HTTP/1.1\r\n\r\n", 400), (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+                        (request(more=b"If-Match: \"x\"\r\n"), 412), (request("PUT", body=b"x" * 11), 413),
+                        (b"GET /" + b"x" * 9000, 414), (request("PUT", b"Expect: x\r\n"), 417),
+                        (request(target=b"https://a/"), 421), (b"GET / HTTP/1.1\r\nA: " + b"x" * 40000, 431),
+                        (request(more=b"Transfer-Encoding: x, chunked\r\n"), 501), (request(target=b"/busy"), 503),
+                        (b"GET / HTTP/2.0\r\n\r\n", 505)):
+        with daemon(mode, config=config) as d, Client(d.address) as c:
+            c.send(raw)
+            got, fields, body = c.response()
+            equal((got, fields["content-type"], fields["x-error"], body),
+                  (status, "text/x", str(status), b"page of %d" % status))
+    with daemon(mode, config=config) as d, Client(d.address) as c:
+        c.send(request(target=b"/own"))
+        equal(c.response()[2], b"own")
+
+
 # --- reload and stop -------------------------------------------------------------------------------------------------
 
 @protocol("SIGHUP puts a new configuration in force for the next request of a connection")

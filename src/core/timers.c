@@ -47,6 +47,7 @@ void timers_start(struct timers *timers, uint32_t slot, unsigned list, uint64_t 
 	else
 		timers->at[last].next = slot;
 	timers->lists[list].last = slot;
+	timers->running |= 1u << list;
 }
 
 void timers_stop(struct timers *timers, uint32_t slot)
@@ -63,6 +64,8 @@ void timers_stop(struct timers *timers, uint32_t slot)
 		timers->lists[timer->list].last = timer->previous;
 	else
 		timers->at[timer->next].previous = timer->previous;
+	if (timers->lists[timer->list].first == TIMERS_NONE)
+		timers->running &= ~(1u << timer->list);
 	timer->list = 0;
 }
 
@@ -71,13 +74,20 @@ uint32_t timers_oldest(const struct timers *timers, unsigned list)
 	return timers->lists[list].first;
 }
 
+/* Empty lists cost nothing: most of them are, most of the time. */
+static unsigned lowest(uint32_t lists)
+{
+	return (unsigned) __builtin_ctz(lists);
+}
+
 uint32_t timers_take_due(struct timers *timers, uint64_t now_ms, unsigned *ret_list)
 {
-	for (unsigned list = 1; list <= timers->n_lists; list++) {
+	for (uint32_t left = timers->running; left; left &= left - 1) {
+		unsigned list = lowest(left);
 		uint32_t slot = timers->lists[list].first;
 		uint32_t duration_ms = timers->lists[list].duration_ms;
 
-		if (slot == TIMERS_NONE || duration_ms == 0 || timers->at[slot].since_ms + duration_ms > now_ms)
+		if (duration_ms == 0 || timers->at[slot].since_ms + duration_ms > now_ms)
 			continue;
 		timers_stop(timers, slot);
 		*ret_list = list;
@@ -90,11 +100,12 @@ int timers_timeout(const struct timers *timers, uint64_t now_ms)
 {
 	uint64_t next_ms = UINT64_MAX;
 
-	for (unsigned list = 1; list <= timers->n_lists; list++) {
+	for (uint32_t left = timers->running; left; left &= left - 1) {
+		unsigned list = lowest(left);
 		uint32_t slot = timers->lists[list].first;
 		uint64_t due_ms;
 
-		if (slot == TIMERS_NONE || timers->lists[list].duration_ms == 0)
+		if (timers->lists[list].duration_ms == 0)
 			continue;
 		due_ms = timers->at[slot].since_ms + timers->lists[list].duration_ms;
 		if (due_ms < next_ms)

@@ -30,6 +30,7 @@ struct timers {
 		uint32_t duration_ms;	/* 0: nothing of this list is ever due */
 	} lists[TIMERS_LISTS_MAX];
 	unsigned n_lists;
+	uint32_t running;		/* a bit for each list that is not empty */
 };
 
 void timers_init(struct timers *timers, struct timer *at);

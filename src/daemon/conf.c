@@ -17,7 +17,7 @@
  */
 #include "daemon/conf.h"
 #include "core/cleanup.h"
-#include "daemon/conf_body.h"
+#include "daemon/conf_answer.h"
 #include "daemon/conf_errors.h"
 #include "daemon/conf_keys.h"
 #include "daemon/conf_values.h"
@@ -77,7 +77,7 @@ static void finish_setting(struct conf_loading *load)
 	if (!key || load->error)
 		return;
 	if (load->key_wrong) {
-		load->owned->origins[key - conf_keys].wrong = true;
+		conf_origin(load, key)->wrong = true;
 		return;
 	}
 	load->line = load->key_line;
@@ -97,16 +97,14 @@ static int on_line(void *arg, const struct ini_event *event)
 
 	switch (event->what) {
 	case INI_SECTION:
-		load->section = conf_find_section(event->text.at);
-		if (!load->section)
-			(void) conf_unknown_section(load, event->text.at);
+		(void) conf_enter(load, event->text.at);
 		break;
 	case INI_SETTING:
 		if (!load->section)
 			break;
 		load->key = conf_find_key(load->section, event->key);
 		if (!load->key) {
-			(void) conf_unknown_key(load, load->section, event->key);
+			(void) conf_unknown_key(load, event->key);
 			break;
 		}
 		load->key_line = event->line;
@@ -147,7 +145,8 @@ static int load_file(struct conf_loading *load, const char *path, bool must_exis
 
 	load->source++;
 	load->line = 0;
-	load->section = NULL;
+	load->section = 0;
+	load->answer = NULL;
 	load->key = NULL;
 	load->file = keep_name(load, path);
 	if (!load->file)
@@ -264,14 +263,14 @@ static int load_override(struct conf_loading *load, const char *override)
 	key_name = name + (dot - override);
 	*key_name++ = '\0';
 	key_name[strcspn(key_name, " \t")] = '\0';
-	if (!conf_find_section(name))
-		return conf_unknown_section(load, name);
-	key = conf_find_key(name, key_name);
+	if (conf_enter(load, name) < 0)
+		return -EINVAL;
+	key = conf_find_key(load->section, key_name);
 	if (!key)
-		return conf_unknown_key(load, name, key_name);
+		return conf_unknown_key(load, key_name);
 
 	if (ini_unquote(slice_of(equals + 1), &text, &why) < 0)
-		return conf_mistake(load, "%s.%s: %s", key->section, key->name, why);
+		return conf_wrong(load, key, "%s", why);
 	value = strndup(text.at, text.length);
 	if (!value)
 		return conf_out_of_memory(load);
@@ -289,6 +288,8 @@ static void load_command_line(struct conf_loading *load, const struct conf_sourc
 	for (size_t i = 0; i < source->n_overrides && !load->error; i++)
 		(void) load_override(load, source->overrides[i]);
 	load->source++;
+	load->section = CONF_SERVER;
+	load->answer = NULL;
 	for (size_t i = 0; i < source->n_listen && !load->error; i++)
 		conf_set(load, &conf_keys[CONF_KEY_LISTEN], slice_of(source->listen[i]));
 }
@@ -303,7 +304,6 @@ static int set_defaults(struct conf_loading *load)
 	*conf = (struct conf) {
 		.backlog = 4096,
 		.drain_timeout_ms = 10 * 1000,
-		.answer.status = 200,
 		.limits = {
 			.max_connections = 10000,
 			.max_request_line = 8 * 1024,
@@ -322,53 +322,7 @@ static int set_defaults(struct conf_loading *load)
 		.owned = load->owned,
 	};
 	r = conf_parse_listen(load, &conf_keys[CONF_KEY_LISTEN], SLICE("127.0.0.1:8000"));
-	if (r == 0)
-		r = conf_parse_content_type(load, &conf_keys[CONF_KEY_CONTENT_TYPE], SLICE("text/html"));
-	if (r == 0)
-		r = conf_parse_body(load, &conf_keys[CONF_KEY_BODY], SLICE("Hello"));
-	return r;
-}
-
-/* What can be judged only when all of it is known. */
-static void check_answer(struct conf_loading *load)
-{
-	struct conf_origin *origins = load->owned->origins;
-	const struct conf_origin *culprit = &origins[CONF_KEY_STATUS];
-	char head[HTTP_HEAD_MAX];
-	const char *why;
-	uint32_t date;
-
-	if (load->conf->body_file && !origins[CONF_KEY_BODY_FILE].wrong)
-		(void) conf_read_body_file(load);
-	if (load->error || origins[CONF_KEY_STATUS].wrong || origins[CONF_KEY_BODY].wrong
-	    || origins[CONF_KEY_BODY_FILE].wrong || origins[CONF_KEY_CONTENT_TYPE].wrong
-	    || origins[CONF_KEY_HEADER].wrong)
-		return;
-
-	/* "status = 204" alone is a whole configuration: the body that it cannot have was not asked for. */
-	if (!http_status_has_content(load->conf->answer.status)) {
-		if (!origins[CONF_KEY_BODY].source && !origins[CONF_KEY_BODY_FILE].source)
-			conf_clear_body(load);
-		if (!origins[CONF_KEY_CONTENT_TYPE].source)
-			load->conf->answer.content_type = (struct slice) { "", 0 };
-	}
-
-	/* The longest head is the one that says keep-alive. */
-	if (http_head_write(head, sizeof head, &load->conf->answer, HTTP_KEEP_ALIVE, &date) < 0) {
-		const struct conf_origin *header = &origins[CONF_KEY_HEADER];
-
-		(void) conf_mistake_at(load, header->source ? header->file : conf_place(load), header->line,
-				       "response.header: all fields together have more than %d bytes", HTTP_HEAD_MAX);
-	}
-	why = http_answer_refused(&load->conf->answer);
-	if (!why)
-		return;
-	if (!culprit->source)
-		culprit = &origins[load->conf->body_file ? CONF_KEY_BODY_FILE : CONF_KEY_BODY];
-	if (!culprit->source)
-		culprit = &origins[CONF_KEY_HEADER];
-	(void) conf_mistake_at(load, culprit->source ? culprit->file : conf_place(load),
-			       culprit->line, "response.status: %s", why);
+	return r == 0 ? conf_add_response(load) : r;
 }
 
 /* wanted: the one key whose mistakes count; NULL: all do. */
@@ -396,7 +350,7 @@ static int load_conf(struct conf **ret, const struct conf_source *source, struct
 	if (!load.error)
 		load_command_line(&load, source);
 	if (!load.error)
-		check_answer(&load);
+		conf_finish_answers(&load);
 	free(load.value);
 
 	wrong = wanted ? load.owned->origins[wanted - conf_keys].wrong : ret_errors->n > errors_before;
@@ -436,31 +390,37 @@ struct conf *conf_free(struct conf *conf)
 	if (!conf)
 		return NULL;
 	conf_clear_listen(conf);
-	free(conf->body_file);
+	for (size_t i = 0; i < conf->n_answers; i++)
+		conf_answer_free(conf->answers[i]);
+	free(conf->answers);
+	free(conf->switches);
 	owned = conf->owned;
-	for (size_t i = 0; i < owned->n_fields; i++)
-		free(owned->field_texts[i]);
 	for (size_t i = 0; i < owned->n_files; i++)
 		free(owned->files[i]);
-	free(owned->field_texts);
-	free(owned->fields);
 	free(owned->files);
-	free(owned->content_type);
-	free(owned->body);
 	free(owned);
 	free(conf);
 	return NULL;
 }
 
+/* The keys of one section; from: what they are members of. */
+static void dump_section(const char *name, enum conf_section section, const void *from, FILE *to)
+{
+	fprintf(to, "[%s]\n", name);
+	for (size_t i = 0; i < conf_n_keys; i++)
+		if (conf_keys[i].sections & section)
+			conf_keys[i].print(from, &conf_keys[i], to);
+}
+
 void conf_dump(const struct conf *conf, FILE *to)
 {
-	const char *section = NULL;
-
-	for (size_t i = 0; i < conf_n_keys; i++) {
-		if (!section || strcmp(section, conf_keys[i].section) != 0) {
-			fprintf(to, "%s[%s]\n", section ? "\n" : "", conf_keys[i].section);
-			section = conf_keys[i].section;
-		}
-		conf_keys[i].print(conf, &conf_keys[i], to);
+	dump_section("server", CONF_SERVER, conf, to);
+	for (size_t i = 0; i < conf->n_answers; i++) {
+		fputc('\n', to);
+		dump_section(conf->answers[i]->name, conf->answers[i]->kind, conf->answers[i], to);
 	}
+	fputc('\n', to);
+	dump_section("limits", CONF_LIMITS, conf, to);
+	fputc('\n', to);
+	dump_section("log", CONF_LOG, conf, to);
 }

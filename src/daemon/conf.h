@@ -8,6 +8,7 @@
 #include "daemon/address.h"
 #include "http/parser.h"
 #include "http/response.h"
+#include "http/routes.h"
 #include "http/snapshot.h"
 
 #include <stdint.h>
@@ -21,6 +22,8 @@ struct conf_listen {
 	unsigned n;			/* 1 or 2 */
 };
 
+struct conf_answer;			/* a section that says an answer: conf_answer.h */
+
 struct conf {
 	struct conf_listen *listen;	/* owned */
 	size_t n_listen;
@@ -30,8 +33,10 @@ struct conf {
 	unsigned backlog;
 	uint32_t drain_timeout_ms;
 
-	struct http_answer answer;	/* everything it points to is owned by the conf; body_file has been read */
-	char *body_file;		/* owned; NULL: none */
+	struct conf_answer **answers;	/* owned; the first is [response], the others come as they were written */
+	size_t n_answers;
+	const char **switches;		/* owned, its strings are the answers': the files of enable_if_exists, each once */
+	size_t n_switches;
 
 	struct http_limits limits;
 	uint32_t max_connections_at_start;	/* a reload cannot go beyond what the daemon was started with; as loaded */
@@ -77,6 +82,13 @@ void conf_errors_clear(struct conf_errors *errors);
 
 /* One "FILE:LINE: message" (or "FILE: message") as it is shown to a person; returns a new string, or NULL. */
 char *conf_error_text(const struct conf_error *error);
+
+/* What the workers answer from, borrowed from the configuration; the two arrays are the caller's to free. */
+int conf_routes(const struct conf *conf, struct route_settings *ret);
+void conf_routes_free(struct route_settings *settings);
+
+/* Replaces all that is configured by one answer, which is borrowed. */
+void conf_answer_only(struct conf *conf, const struct http_answer *answer);
 
 /* Prints the settings in force as a file that can be read back.  Whether it went well the stream knows. */
 void conf_dump(const struct conf *conf, FILE *to);

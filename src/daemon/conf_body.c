@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * response.body and response.body_file are two ways to say one thing, so each replaces the other: at most one of
- * owned->body and conf->body_file comes from a setting.  The file is read last, and only the one that won.
+ * body and body_file are two ways to say one thing, so each replaces the other: at most one of the two comes from a
+ * setting.  The file is read last, and only the one that won.
  *
  * Rejected: to read a file when its key is parsed.  A page that a later source replaces would have to be there, and
  * readable, for nothing.
  */
 #include "daemon/conf_body.h"
 #include "core/cleanup.h"
+#include "daemon/conf_answer.h"
 #include "daemon/conf_errors.h"
 #include "daemon/conf_values.h"
 #include "daemon/ini.h"
@@ -18,27 +19,30 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 void conf_clear_body(struct conf_loading *load)
 {
-	free(load->owned->body);
-	load->owned->body = NULL;
-	load->conf->answer.body = (struct slice) { "", 0 };
-	free(load->conf->body_file);
-	load->conf->body_file = NULL;
+	struct conf_answer *answer = load->answer;
+
+	free(answer->body);
+	answer->body = NULL;
+	answer->answer.body = (struct slice) { "", 0 };
+	free(answer->body_file);
+	answer->body_file = NULL;
 }
 
 /* The two keys replace each other, but not within one source. */
 static int begin_body(struct conf_loading *load, const struct conf_key *other)
 {
-	const struct conf_origin *origin = &load->owned->origins[other - conf_keys];
+	const struct conf_origin *origin = conf_origin(load, other);
+	const char *section = conf_section_name(load);
 
 	if (origin->source && origin->source == load->source) {
 		if (origin->line)
-			return conf_mistake(load, "response.body and response.body_file are two bodies; "
-					    "%s is set in line %u",
-					    other->name, origin->line);
-		return conf_mistake(load, "response.body and response.body_file are two bodies; set one of them");
+			return conf_mistake(load, "%s.body and %s.body_file are two bodies; %s is set in line %u",
+					    section, section, other->name, origin->line);
+		return conf_mistake(load, "%s.body and %s.body_file are two bodies; set one of them", section, section);
 	}
 	conf_clear_body(load);
 	return 0;
@@ -57,7 +61,7 @@ int conf_parse_body(struct conf_loading *load, const struct conf_key *key, struc
 		size_t length = (size_t) ((line_end ? line_end : end) - at);
 
 		if (length > INI_TEXT_MAX)
-			return conf_mistake(load, "response.body: a line of it has more than %d bytes; put it into "
+			return conf_wrong(load, key, "a line of it has more than %d bytes; put it into "
 					    "a file, with body_file", INI_TEXT_MAX);
 		at += length + 1;
 	}
@@ -70,18 +74,23 @@ int conf_parse_body(struct conf_loading *load, const struct conf_key *key, struc
 
 	memcpy(body, value.at, value.length);
 	body[value.length] = '\0';
-	load->owned->body = body;
-	load->conf->answer.body = (struct slice) { body, value.length };
+	load->answer->body = body;
+	load->answer->answer.body = (struct slice) { body, value.length };
 	return 0;
 }
 
-void conf_print_body(const struct conf *conf, const struct conf_key *key, FILE *to)
+void conf_print_body(const void *from, const struct conf_key *key, FILE *to)
 {
-	struct slice rest = conf->answer.body;
+	const struct conf_answer *answer = from;
+	struct slice rest = answer->answer.body;
 	const char *newline;
 
-	if (conf->body_file)
+	if (answer->body_file)
 		return;
+	if (answer->foreign_body) {
+		fprintf(to, "# Not set, so it is that of [error %u].\n", answer->answer.status);
+		return;
+	}
 	if (rest.length == 0 || !memchr(rest.at, '\n', rest.length)) {
 		conf_print_text(key->name, rest, to);
 		return;
@@ -126,33 +135,63 @@ static char *resolve(const struct conf_loading *load, const char *path)
 	return resolved;
 }
 
+static int parse_path(struct conf_loading *load, const struct conf_key *key, struct slice value, char **ret)
+{
+	if (value.length == 0)
+		return conf_wrong(load, key, "the path is missing");
+	*ret = resolve(load, value.at);
+	return *ret ? 0 : conf_out_of_memory(load);
+}
+
 int conf_parse_body_file(struct conf_loading *load, const struct conf_key *key, struct slice value)
 {
 	char *path;
 	int r;
 
-	if (value.length == 0)
-		return conf_mistake(load, "response.body_file: the path is missing");
-	r = begin_body(load, &conf_keys[CONF_KEY_BODY]);
+	r = parse_path(load, key, value, &path);
 	if (r < 0)
 		return r;
-	path = resolve(load, value.at);
-	if (!path)
-		return conf_out_of_memory(load);
-
-	load->conf->body_file = path;
+	r = begin_body(load, &conf_keys[CONF_KEY_BODY]);
+	if (r < 0) {
+		free(path);
+		return r;
+	}
+	load->answer->body_file = path;
 	return 0;
 }
 
-void conf_print_body_file(const struct conf *conf, const struct conf_key *key, FILE *to)
+void conf_print_body_file(const void *from, const struct conf_key *key, FILE *to)
 {
-	if (conf->body_file)
-		conf_print_text(key->name, slice_of(conf->body_file), to);
+	const struct conf_answer *answer = from;
+
+	if (answer->body_file)
+		conf_print_text(key->name, slice_of(answer->body_file), to);
+}
+
+int conf_parse_enable_if_exists(struct conf_loading *load, const struct conf_key *key, struct slice value)
+{
+	char *path;
+	int r;
+
+	r = parse_path(load, key, value, &path);
+	if (r < 0)
+		return r;
+	free(load->answer->enable_if_exists);
+	load->answer->enable_if_exists = path;
+	return 0;
+}
+
+void conf_print_enable_if_exists(const void *from, const struct conf_key *key, FILE *to)
+{
+	const struct conf_answer *answer = from;
+
+	if (answer->enable_if_exists)
+		conf_print_text(key->name, slice_of(answer->enable_if_exists), to);
 }
 
 /* Returns 0, or a negative errno; -EFBIG: more than CONF_BODY_MAX.  The size that fstat() tells is where to begin, not
  * the truth: files of /proc have none, and a file may grow while it is read. */
-static int read_whole(const char *path, char **ret, size_t *ret_length)
+static int read_whole(const char *path, char **ret, size_t *ret_length, time_t *ret_modified)
 {
 	cleanup(close_fd) int fd = -1;
 	cleanup(free_pointer) char *bytes = NULL;
@@ -199,29 +238,63 @@ static int read_whole(const char *path, char **ret, size_t *ret_length)
 
 	*ret = bytes;
 	*ret_length = length;
+	*ret_modified = stat.st_mtime;
 	bytes = NULL;
 	return 0;
 }
 
 int conf_read_body_file(struct conf_loading *load)
 {
-	const struct conf_origin *origin = &load->owned->origins[CONF_KEY_BODY_FILE];
-	const char *path = load->conf->body_file, *why;
+	struct conf_origin *origin = conf_origin(load, &conf_keys[CONF_KEY_BODY_FILE]);
+	struct conf_answer *answer = load->answer;
 	size_t length = 0;
 	char *body = NULL;
+	const char *why;
 	int r;
 
-	r = read_whole(path, &body, &length);
+	r = read_whole(answer->body_file, &body, &length, &answer->modified);
 	if (r == -ENOMEM)
 		return conf_out_of_memory(load);
 	if (r < 0) {
-		load->owned->origins[CONF_KEY_BODY_FILE].wrong = true;
+		origin->wrong = true;
 		why = r == -EFBIG ? "it has more than 64M" : r == -EINVAL ? "it is no regular file" : strerror(-r);
-		return conf_mistake_at(load, origin->file, origin->line, "response.body_file: cannot read %s: %s",
-				       conf_show(slice_of(path)).text, why);
+		return conf_mistake_at(load, origin->file, origin->line, "%s.body_file: cannot read %s: %s", answer->name,
+				       conf_show(slice_of(answer->body_file)).text, why);
 	}
 
-	load->owned->body = body;
-	load->conf->answer.body = (struct slice) { body, length };
+	answer->body = body;
+	answer->answer.body = (struct slice) { body, length };
+	return 0;
+}
+
+int conf_compress_body(struct conf_loading *load)
+{
+	struct conf_answer *answer = load->answer;
+	struct slice body = answer->answer.body;
+	z_stream stream = {
+		.next_in = (Bytef *) body.at,
+		.avail_in = (uInt) body.length,
+	};
+	char *bytes;
+	int r;
+
+	/* 16: with a gzip header, which has no file name and no time: the same page has the same bytes everywhere. */
+	if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+		return conf_out_of_memory(load);
+	bytes = malloc(body.length + 1);
+	if (!bytes) {
+		(void) deflateEnd(&stream);
+		return conf_out_of_memory(load);
+	}
+	stream.next_out = (Bytef *) bytes;
+	stream.avail_out = (uInt) body.length;
+	r = deflate(&stream, Z_FINISH);
+	if (r == Z_STREAM_END && stream.total_out < body.length) {
+		answer->gzip_bytes = bytes;
+		answer->gzip_body = (struct slice) { bytes, stream.total_out };
+	} else {	/* it does not become smaller */
+		free(bytes);
+	}
+	(void) deflateEnd(&stream);
 	return 0;
 }

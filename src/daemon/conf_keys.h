@@ -9,6 +9,7 @@
  * are, for the messages: source, file and line are set before conf_set() is called.
  */
 #include "daemon/conf.h"
+#include "daemon/conf_errors.h"
 #include "http/slice.h"
 
 struct conf_loading;
@@ -16,7 +17,8 @@ struct conf_key;
 
 /* value has a NUL behind it.  Returns 0; -EINVAL after the mistake was told; or -ENOMEM. */
 typedef int conf_parse_fn(struct conf_loading *load, const struct conf_key *key, struct slice value);
-typedef void conf_print_fn(const struct conf *conf, const struct conf_key *key, FILE *to);
+/* from: the struct conf, or for a key of an answer its struct conf_answer. */
+typedef void conf_print_fn(const void *from, const struct conf_key *key, FILE *to);
 
 struct conf_unit {
 	const char *suffix;
@@ -34,8 +36,22 @@ struct conf_word {
 	unsigned value;
 };
 
+enum conf_section {			/* bits, for the sections that a key can be in */
+	CONF_SERVER		= 1 << 0,
+	CONF_RESPONSE		= 1 << 1,
+	CONF_ROUTE		= 1 << 2,
+	CONF_MAINTENANCE	= 1 << 3,
+	CONF_ERROR		= 1 << 4,
+	CONF_LIMITS		= 1 << 5,
+	CONF_LOG		= 1 << 6,
+
+	CONF_ROUTES		= CONF_RESPONSE | CONF_ROUTE | CONF_MAINTENANCE,
+	CONF_ANSWERS		= CONF_ROUTES | CONF_ERROR,
+};
+
 struct conf_key {
-	const char *section, *name;
+	unsigned sections;		/* of enum conf_section */
+	const char *name;
 	conf_parse_fn *parse;
 	conf_print_fn *print;
 	size_t offset, width;		/* of the member, for numbers and words */
@@ -48,13 +64,18 @@ struct conf_key {
 /* The keys that the code speaks of, at their place in the table; the others follow. */
 enum {
 	CONF_KEY_LISTEN, CONF_KEY_WORKERS, CONF_KEY_EXECUTOR, CONF_KEY_BACKLOG, CONF_KEY_DRAIN_TIMEOUT,
-	CONF_KEY_STATUS, CONF_KEY_CONTENT_TYPE, CONF_KEY_HEADER, CONF_KEY_BODY, CONF_KEY_BODY_FILE,
+	CONF_KEY_STATUS, CONF_KEY_CONTENT_TYPE, CONF_KEY_HEADER, CONF_KEY_BODY, CONF_KEY_BODY_FILE, CONF_KEY_GZIP,
+	CONF_KEY_METHODS, CONF_KEY_OTHER_METHODS, CONF_KEY_DELAY, CONF_KEY_ENABLE_IF_EXISTS,
 	CONF_KEY_MAX_CONNECTIONS,
 };
 
-enum { CONF_KEYS_MAX = 32 };
+enum {
+	CONF_KEYS_MAX		= 40,
+	CONF_KEY_ANSWER		= CONF_KEY_STATUS,		/* the first of an answer's keys */
+	CONF_ANSWER_KEYS	= CONF_KEY_ENABLE_IF_EXISTS + 1 - CONF_KEY_ANSWER,
+};
 
-extern const struct conf_key conf_keys[];	/* sections are together */
+extern const struct conf_key conf_keys[];	/* those of a section are together */
 extern const size_t conf_n_keys;		/* at most CONF_KEYS_MAX */
 
 struct conf_origin {			/* where a key was set last */
@@ -68,12 +89,7 @@ struct conf_origin {			/* where a key was set last */
 struct conf_owned {			/* what struct conf points to and cannot free by itself */
 	char **files;
 	size_t n_files;
-	char **field_texts;		/* "Name: value", which the fields point into */
-	struct http_field *fields;
-	size_t n_fields;
-	char *content_type;
-	char *body;
-	struct conf_origin origins[CONF_KEYS_MAX];	/* by the key's place in conf_keys */
+	struct conf_origin origins[CONF_KEYS_MAX];	/* by the key's place in conf_keys; those of answers are with them */
 };
 
 struct conf_loading {
@@ -87,8 +103,10 @@ struct conf_loading {
 	const char *file;		/* NULL: the command line */
 	unsigned line;
 
+	enum conf_section section;	/* where we are; 0: in one that was told to be wrong */
+	struct conf_answer *answer;	/* of that section; NULL: it says none */
+
 	/* The setting that conf.c is reading; its value may have more lines. */
-	const char *section;		/* of the table; NULL: unknown, and told so */
 	const struct conf_key *key;	/* NULL: none */
 	unsigned key_line;
 	bool key_wrong;
@@ -101,13 +119,20 @@ struct conf_loading {
 int conf_mistake(struct conf_loading *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int conf_mistake_at(struct conf_loading *load, const char *file, unsigned line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-int conf_unknown_section(struct conf_loading *load, const char *written);
-int conf_unknown_key(struct conf_loading *load, const char *section, const char *written);
+int conf_wrong(struct conf_loading *load, const struct conf_key *key, const char *format, ...)	/* "SECTION.KEY: ..." */
+	__attribute__((format(printf, 3, 4)));
+int conf_unknown_key(struct conf_loading *load, const char *written);
 int conf_out_of_memory(struct conf_loading *load);		/* returns -ENOMEM */
 const char *conf_place(const struct conf_loading *load);	/* the file's name, or "command line" */
 
-const struct conf_key *conf_find_key(const char *section, const char *name);	/* NULL: there is none */
-const char *conf_find_section(const char *name);		/* as the table has it; NULL: there is none */
+const struct conf_key *conf_find_key(enum conf_section section, const char *name);	/* NULL: there is none */
+
+/* Makes [name] the section where we are.  A mistake is told. */
+int conf_enter(struct conf_loading *load, const char *name);
+const char *conf_section_name(const struct conf_loading *load);	/* "response", "route /x" */
+struct conf_shown conf_shown_name(const struct conf_loading *load);	/* the same for a message */
+const char *conf_section_word(unsigned sections);		/* "response", "route": of the first of these bits */
+struct conf_origin *conf_origin(const struct conf_loading *load, const struct conf_key *key);	/* in that section */
 
 /* Sets a key from where we are; value has a NUL behind it.  A mistake is told and remembered in the key's origin. */
 void conf_set(struct conf_loading *load, const struct conf_key *key, struct slice value);

@@ -75,8 +75,8 @@ static void needs_restart(const struct conf *running, const struct conf *wanted,
 	cleanup(free_pointer) char *new = setting_text(wanted, key);
 	char *message;
 
-	if (asprintf(&message, "%s.%s = %s in place of %s needs %s", key->section, key->name, new ? new : "?",
-		     old ? old : "?", what_to_do) < 0)
+	if (asprintf(&message, "%s.%s = %s in place of %s needs %s", conf_section_word(key->sections), key->name,
+		     new ? new : "?", old ? old : "?", what_to_do) < 0)
 		return;
 	(void) conf_errors_add(ret_errors, origin->source ? origin->file : file, origin->line, message);
 }

@@ -8,9 +8,11 @@
  */
 #include "daemon/conf_values.h"
 #include "daemon/address.h"
+#include "daemon/conf_answer.h"
 #include "daemon/conf_errors.h"
 #include "daemon/ini.h"
 #include "http/bytes.h"
+#include "http/variables.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -31,6 +33,8 @@ const struct conf_units conf_times = {
 	{ { "h", 3600 * 1000 }, { "m", 60 * 1000 }, { "s", 1000 }, { "ms", 1 } },
 };
 
+const struct conf_word conf_yes_no[] = { { "no", 0 }, { "yes", 1 }, { NULL, 0 } };
+const struct conf_word conf_refusals[] = { { "405", 405 }, { "501", 501 }, { NULL, 0 } };
 const struct conf_word conf_executors[] = { { "inline", CONF_INLINE }, { "threaded", CONF_THREADED }, { NULL, 0 } };
 const struct conf_word conf_levels[] = {
 	{ "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info", LOG_INFO },
@@ -43,9 +47,9 @@ const struct conf_word conf_accesses[] = {
 
 /* ---- Numbers, sizes, times ---- */
 
-static void store_number(struct conf *conf, const struct conf_key *key, uint64_t number)
+static void store_number(struct conf_loading *load, const struct conf_key *key, uint64_t number)
 {
-	void *at = (char *) conf + key->offset;
+	void *at = (char *) (key->sections & CONF_ANSWERS ? (void *) load->answer : load->conf) + key->offset;
 
 	if (key->width == sizeof number) {
 		memcpy(at, &number, sizeof number);
@@ -57,9 +61,9 @@ static void store_number(struct conf *conf, const struct conf_key *key, uint64_t
 	}
 }
 
-uint64_t conf_number(const struct conf *conf, const struct conf_key *key)
+uint64_t conf_number(const void *from, const struct conf_key *key)
 {
-	const void *at = (const char *) conf + key->offset;
+	const void *at = (const char *) from + key->offset;
 	uint64_t number;
 	uint32_t narrow;
 
@@ -109,10 +113,10 @@ static int parse_amount(struct conf_loading *load, const struct conf_key *key, s
 			factor = unit->factor;
 	}
 	if (digits == 0 || factor == 0)
-		return conf_mistake(load, "%s.%s: \"%s\" is not %s", key->section, key->name, conf_show(value).text,
+		return conf_wrong(load, key, "\"%s\" is not %s", conf_show(value).text,
 				    units->like);
 	if (overflow || __builtin_mul_overflow(number, factor, &number) || number < key->min || number > key->max)
-		return conf_mistake(load, "%s.%s: %s is out of range, which is %s to %s", key->section, key->name,
+		return conf_wrong(load, key, "%s is out of range, which is %s to %s",
 				    conf_show(value).text, amount(key->min, units).text, amount(key->max, units).text);
 
 	*ret = number;
@@ -128,13 +132,13 @@ int conf_parse_number(struct conf_loading *load, const struct conf_key *key, str
 	if (r < 0)
 		return r;
 
-	store_number(load->conf, key, number);
+	store_number(load, key, number);
 	return 0;
 }
 
-void conf_print_number(const struct conf *conf, const struct conf_key *key, FILE *to)
+void conf_print_number(const void *from, const struct conf_key *key, FILE *to)
 {
-	fprintf(to, "%s = %s\n", key->name, amount(conf_number(conf, key), key->units).text);
+	fprintf(to, "%s = %s\n", key->name, amount(conf_number(from, key), key->units).text);
 }
 
 int conf_parse_workers(struct conf_loading *load, const struct conf_key *key, struct slice value)
@@ -144,13 +148,15 @@ int conf_parse_workers(struct conf_loading *load, const struct conf_key *key, st
 		return 0;
 	}
 	if (value.length == 0 || !isdigit((unsigned char) value.at[0]))
-		return conf_mistake(load, "server.workers: \"%s\" is neither auto nor a number from %" PRIu64
+		return conf_wrong(load, key, "\"%s\" is neither auto nor a number from %" PRIu64
 				    " to %" PRIu64, conf_show(value).text, key->min, key->max);
 	return conf_parse_number(load, key, value);
 }
 
-void conf_print_workers(const struct conf *conf, const struct conf_key *key, FILE *to)
+void conf_print_workers(const void *from, const struct conf_key *key, FILE *to)
 {
+	const struct conf *conf = from;
+
 	if (conf->workers == 0)
 		fprintf(to, "%s = auto\n", key->name);
 	else
@@ -173,33 +179,33 @@ static int wrong_word(struct conf_loading *load, const struct conf_key *key, con
 					    length == 0 ? "" : word[1].text ? ", " : " or ", word->text);
 	}
 	if (guess.word)
-		return conf_mistake(load, "%s.%s: \"%s\" is not %s; did you mean %s?", key->section, key->name,
+		return conf_wrong(load, key, "\"%s\" is not %s; did you mean %s?",
 				    shown.text, all, guess.word);
-	return conf_mistake(load, "%s.%s: \"%s\" is not %s", key->section, key->name, shown.text, all);
+	return conf_wrong(load, key, "\"%s\" is not %s", shown.text, all);
 }
 
 int conf_parse_word(struct conf_loading *load, const struct conf_key *key, struct slice value)
 {
 	for (const struct conf_word *word = key->words; word->text; word++) {
 		if (slice_equal(value, slice_of(word->text))) {
-			store_number(load->conf, key, word->value);
+			store_number(load, key, word->value);
 			return 0;
 		}
 	}
 	return wrong_word(load, key, key->words, value);
 }
 
-void conf_print_word(const struct conf *conf, const struct conf_key *key, FILE *to)
+void conf_print_word(const void *from, const struct conf_key *key, FILE *to)
 {
 	for (const struct conf_word *word = key->words; word->text; word++) {
-		if (conf_number(conf, key) == word->value)
+		if (conf_number(from, key) == word->value)
 			fprintf(to, "%s = %s\n", key->name, word->text);
 	}
 }
 
 int conf_parse_access(struct conf_loading *load, const struct conf_key *key, struct slice value)
 {
-	static const struct conf_key sample = { "log", "access", .min = 1, .max = 1000000000, .units = &conf_no_units };
+	static const struct conf_key sample = { CONF_LOG, "access", .min = 1, .max = 1000000000, .units = &conf_no_units };
 	const struct slice begin = SLICE("sample=");
 	uint64_t every = 1;
 	int r;
@@ -224,8 +230,10 @@ int conf_parse_access(struct conf_loading *load, const struct conf_key *key, str
 	return wrong_word(load, key, conf_accesses, value);
 }
 
-void conf_print_access(const struct conf *conf, const struct conf_key *key, FILE *to)
+void conf_print_access(const void *from, const struct conf_key *key, FILE *to)
 {
+	const struct conf *conf = from;
+
 	switch (conf->access) {
 	case ACCESS_SAMPLE:
 		fprintf(to, "%s = sample=%" PRIu32 "\n", key->name, conf->access_sample);
@@ -303,7 +311,7 @@ int conf_parse_listen(struct conf_loading *load, const struct conf_key *key, str
 
 	n = address_parse(value.at, listen.at, &why);
 	if (n < 0)
-		return conf_mistake(load, "server.listen: \"%s\": %s", conf_show(value).text, why);
+		return conf_wrong(load, key, "\"%s\": %s", conf_show(value).text, why);
 	listen.n = (unsigned) n;
 
 	for (size_t i = 0; i < conf->n_listen; i++) {
@@ -312,7 +320,7 @@ int conf_parse_listen(struct conf_loading *load, const struct conf_key *key, str
 			const struct address *new = &listen.at[j / conf->listen[i].n];
 
 			if (conf_same_place(old, new) && !has_port_0(new))
-				return conf_mistake(load, "server.listen: \"%s\" is already listened on by \"%s\"",
+				return conf_wrong(load, key, "\"%s\" is already listened on by \"%s\"",
 						    conf_show(value).text,
 						    conf_show(slice_of(conf->listen[i].text)).text);
 		}
@@ -320,8 +328,10 @@ int conf_parse_listen(struct conf_loading *load, const struct conf_key *key, str
 	return add_listen(load, &listen, value);
 }
 
-void conf_print_listen(const struct conf *conf, const struct conf_key *key, FILE *to)
+void conf_print_listen(const void *from, const struct conf_key *key, FILE *to)
 {
+	const struct conf *conf = from;
+
 	/* Not the same as the default address that was set: then systemd's sockets must agree with it. */
 	if (!conf->listen_is_set)
 		fprintf(to, "# Not set, so the sockets that systemd passes are right as they are; without any:\n");
@@ -391,15 +401,15 @@ int conf_parse_content_type(struct conf_loading *load, const struct conf_key *ke
 	char *text;
 
 	if (value.length > 0 && !is_media_type(value))
-		return conf_mistake(load, "response.content_type: \"%s\" is no media type, like text/html or "
+		return conf_wrong(load, key, "\"%s\" is no media type, like text/html or "
 				    "text/plain; charset=utf-8", conf_show(value).text);
 	text = strndup(value.at, value.length);
 	if (!text)
 		return conf_out_of_memory(load);
 
-	free(load->owned->content_type);
-	load->owned->content_type = text;
-	load->conf->answer.content_type = (struct slice) { text, value.length };
+	free(load->answer->content_type);
+	load->answer->content_type = text;
+	load->answer->answer.content_type = (struct slice) { text, value.length };
 	return 0;
 }
 
@@ -410,31 +420,30 @@ void conf_print_text(const char *name, struct slice text, FILE *to)
 	fputc('\n', to);
 }
 
-void conf_print_content_type(const struct conf *conf, const struct conf_key *key, FILE *to)
+void conf_print_content_type(const void *from, const struct conf_key *key, FILE *to)
 {
-	conf_print_text(key->name, conf->answer.content_type, to);
+	const struct conf_answer *answer = from;
+
+	conf_print_text(key->name, answer->answer.content_type, to);
 }
 
-void conf_clear_headers(struct conf_loading *load)
+void conf_clear_headers(struct conf_answer *answer)
 {
-	struct conf_owned *owned = load->owned;
-
-	for (size_t i = 0; i < owned->n_fields; i++)
-		free(owned->field_texts[i]);
-	owned->n_fields = 0;
-	load->conf->answer.n_fields = 0;
+	for (size_t i = 0; i < answer->n_fields; i++)
+		free(answer->field_texts[i]);
+	answer->n_fields = answer->answer.n_fields = 0;
 }
 
 int conf_parse_header(struct conf_loading *load, const struct conf_key *key, struct slice value)
 {
-	struct conf_owned *owned = load->owned;
+	struct conf_answer *answer = load->answer;
 	const char *colon = memchr(value.at, ':', value.length);
 	struct http_field field, *fields;
 	char **texts;
 	const char *why;
 
 	if (!colon)
-		return conf_mistake(load, "response.header: \"%s\" is not a field, like Retry-After: 60",
+		return conf_wrong(load, key, "\"%s\" is not a field, like Retry-After: 60",
 				    conf_show(value).text);
 	field.name = (struct slice) { value.at, (size_t) (colon - value.at) };
 	field.value = (struct slice) { colon + 1, value.length - field.name.length - 1 };
@@ -445,36 +454,98 @@ int conf_parse_header(struct conf_loading *load, const struct conf_key *key, str
 	while (field.value.length > 0 && strchr(" \t", field.value.at[field.value.length - 1]))
 		field.value.length--;
 	why = http_field_refused(field.name, field.value);
+	if (!why && answer->kind == CONF_ERROR && http_variables_used(field.value))
+		why = "an error is answered also when there is no request to repeat something of, so it has no variables";
 	if (why)
-		return conf_mistake(load, "response.header: %s: %s", conf_show(field.name).text, why);
+		return conf_wrong(load, key, "%s: %s", conf_show(field.name).text, why);
 
 	/* Each array grows by itself: a failure of the second leaves the first larger than it need be, and that is all. */
-	texts = realloc(owned->field_texts, (owned->n_fields + 1) * sizeof *texts);
+	texts = realloc(answer->field_texts, (answer->n_fields + 1) * sizeof *texts);
 	if (!texts)
 		return conf_out_of_memory(load);
-	owned->field_texts = texts;
-	fields = realloc(owned->fields, (owned->n_fields + 1) * sizeof *fields);
+	answer->field_texts = texts;
+	fields = realloc(answer->fields, (answer->n_fields + 1) * sizeof *fields);
 	if (!fields)
 		return conf_out_of_memory(load);
-	owned->fields = fields;
-	load->conf->answer.fields = fields;
-	texts[owned->n_fields] = strndup(value.at, value.length);
-	if (!texts[owned->n_fields])
+	answer->fields = fields;
+	answer->answer.fields = fields;
+	texts[answer->n_fields] = strndup(value.at, value.length);
+	if (!texts[answer->n_fields])
 		return conf_out_of_memory(load);
 
-	field.name.at = texts[owned->n_fields];
-	field.value.at = texts[owned->n_fields] + (field.value.at - value.at);
-	fields[owned->n_fields++] = field;
-	load->conf->answer.n_fields = owned->n_fields;
+	field.name.at = texts[answer->n_fields];
+	field.value.at = texts[answer->n_fields] + (field.value.at - value.at);
+	fields[answer->n_fields++] = field;
+	answer->answer.n_fields = answer->n_fields;
 	return 0;
 }
 
-void conf_print_header(const struct conf *conf, const struct conf_key *key, FILE *to)
+void conf_print_header(const void *from, const struct conf_key *key, FILE *to)
 {
-	for (size_t i = 0; i < conf->answer.n_fields; i++) {
-		const struct http_field *field = &conf->answer.fields[i];
+	const struct conf_answer *answer = from;
+
+	for (size_t i = 0; i < answer->n_own_fields; i++) {
+		const struct http_field *field = &answer->answer.fields[i];
 
 		fprintf(to, "%s = %.*s: %.*s\n", key->name, (int) field->name.length, field->name.at,
 			(int) field->value.length, field->value.at);
 	}
+}
+
+/* ---- Methods ---- */
+
+/* A method in small letters is another method, which nobody means. */
+static const char *method_refused(struct slice method)
+{
+	if (method.length == 0 || http_skip(method.at, method.at + method.length, HTTP_TOKEN) < method.at + method.length)
+		return "is no method; they are written like GET, POST";
+	if (slice_equal_nocase(method, SLICE("CONNECT")) || slice_equal_nocase(method, SLICE("TRACE")))
+		return "is never served";
+	for (size_t i = 0; i < method.length; i++)
+		if (isupper((unsigned char) method.at[i]))
+			return NULL;
+	return "has small letters; methods are case-sensitive, write GET, POST";
+}
+
+int conf_parse_methods(struct conf_loading *load, const struct conf_key *key, struct slice value)
+{
+	const char *end = value.at + value.length;
+	char *list = malloc(2 * value.length + 1), *to = list;
+
+	if (!list)
+		return conf_out_of_memory(load);
+	for (const char *at = value.at; at <= end && !slice_equal(value, SLICE("any"));) {
+		const char *comma = memchr(at, ',', (size_t) (end - at));
+		struct slice method = { at, (size_t) ((comma ? comma : end) - at) };
+		const char *why;
+
+		at += method.length + 1;
+		while (method.length > 0 && strchr(" \t", *method.at)) {
+			method.at++;
+			method.length--;
+		}
+		while (method.length > 0 && strchr(" \t", method.at[method.length - 1]))
+			method.length--;
+		why = method_refused(method);
+		if (why) {
+			free(list);
+			return conf_wrong(load, key, "\"%s\" %s", conf_show(method).text, why);
+		}
+		to += sprintf(to, "%s%.*s", to > list ? ", " : "", (int) method.length, method.at);
+	}
+	free(load->answer->methods);
+	load->answer->methods = list;
+	*to = '\0';
+	if (to == list) {
+		free(list);
+		load->answer->methods = NULL;
+	}
+	return 0;
+}
+
+void conf_print_methods(const void *from, const struct conf_key *key, FILE *to)
+{
+	const struct conf_answer *answer = from;
+
+	fprintf(to, "%s = %s\n", key->name, answer->methods ? answer->methods : "any");
 }

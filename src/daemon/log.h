@@ -21,6 +21,7 @@ enum log_kind {			/* each has a MESSAGE_ID of its own */
 	LOG_CONFIG_LOADED,
 	LOG_CONFIG_REFUSED,
 	LOG_LISTEN_DIFFERS,
+	LOG_SWITCH,		/* what enable_if_exists names came or went */
 	LOG_LIMIT_LOWERED,
 	LOG_WORKER_STUCK,
 	LOG_FAILED,		/* anything that ends or hinders the daemon */

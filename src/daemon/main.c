@@ -16,6 +16,7 @@
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/reload.h"
+#include "daemon/switches.h"
 #include "daemon/workers.h"
 
 #include <errno.h>
@@ -45,6 +46,7 @@ struct daemon {
 	unsigned n_workers;
 	struct listeners listeners;
 	struct workers workers;
+	struct switches *switches;		/* owned: of the snapshot in force */
 	int signal_fd;				/* owned */
 	bool draining, leaving;
 	uint64_t drain_until_ms;
@@ -102,28 +104,36 @@ static int load_misconfigured(struct conf **ret, const struct conf_source *sourc
 		swap_listen(*ret, wanted);
 	conf_errors_clear(&errors);
 	conf_free(wanted);
-	(*ret)->answer = (struct http_answer) {
+	conf_answer_only(*ret, &(struct http_answer) {
 		.status = 503,
 		.content_type = SLICE("text/plain"),
 		.fields = retry,
 		.n_fields = 1,
 		.body = SLICE("503 Service Unavailable: this server is misconfigured; its log says how.\n"),
-	};
+	});
 	return 0;
 }
 
-static int make_snapshot(struct snapshot **ret, uint64_t number, const struct conf *conf)
+/* And what turns its routes on and off. */
+static int make_snapshot(struct snapshot **ret, struct switches **ret_switches, uint64_t number,
+			 const struct conf *conf)
 {
-	struct http_answer answers[ROUTE_ANSWERS];
+	struct route_settings settings;
 	int r;
 
-	routes_answers(&conf->answer, answers);
-	r = snapshot_new(ret, number, &conf->limits, answers, ROUTE_ANSWERS);
+	r = conf_routes(conf, &settings);
+	if (r < 0)
+		return r;
+	r = snapshot_new(ret, number, &conf->limits, &settings, conf->n_switches);
+	conf_routes_free(&settings);
 	if (r < 0)
 		return r;
 	(*ret)->access = conf->access;
 	(*ret)->access_sample = conf->access_sample;
-	return 0;
+	r = switches_new(ret_switches, conf->switches, conf->n_switches, (*ret)->on);
+	if (r < 0)
+		*ret = snapshot_free(*ret);
+	return r;
 }
 
 /* What only making the snapshot finds out. */
@@ -306,7 +316,7 @@ static int start_workers(struct daemon *d)
 	struct snapshot *snapshot;
 	int r;
 
-	r = make_snapshot(&snapshot, 1, d->conf);
+	r = make_snapshot(&snapshot, &d->switches, 1, d->conf);
 	if (r == 0)
 		r = workers_start(&d->workers, d->n_workers, d->conf, &d->listeners, snapshot);
 	if (r == 0) {
@@ -387,16 +397,21 @@ static int load_again(struct daemon *d, struct conf **ret, struct conf_errors *r
 static int put_in_force(struct daemon *d, struct conf *conf)
 {
 	uint64_t number = workers_generation(&d->workers) + 1;
+	struct switches *switches = NULL;
 	struct snapshot *snapshot;
 	int r;
 
 	if (conf->limits.max_connections > d->started->limits.max_connections)
 		conf->limits.max_connections = d->started->limits.max_connections;
-	r = make_snapshot(&snapshot, number, conf);
+	r = make_snapshot(&snapshot, &switches, number, conf);
 	if (r == 0)
 		r = workers_take_snapshot(&d->workers, snapshot);
-	if (r < 0)
+	if (r < 0) {
+		switches_free(switches);
 		return r;
+	}
+	switches_free(d->switches);
+	d->switches = switches;
 	if (!workers_wait(&d->workers, ADOPT_TIMEOUT_MS))
 		log_write(LOG_WORKER_STUCK, LOG_WARNING, "worker %d has not taken the new configuration yet",
 			  workers_unanswered(&d->workers));
@@ -538,10 +553,24 @@ static void watch(struct daemon *d)
 	workers_ask(&d->workers);
 }
 
+static void tell_switch(void *arg, const char *file, bool on, int error)
+{
+	(void) arg;
+	if (error < 0)
+		log_write(LOG_SWITCH, LOG_WARNING, "enable_if_exists: cannot see whether %s is there: %s; it counts as not "
+			  "there", file, strerror(-error));
+	else
+		log_write(LOG_SWITCH, LOG_NOTICE, "%s %s: what it enables is %s", file, on ? "is there" : "is gone",
+			  on ? "on" : "off");
+}
+
 static int next_timeout_ms(const struct daemon *d)
 {
 	uint64_t now_ms = clock_ms();
 	uint64_t next_ms = d->next_watchdog_ms ? d->next_watchdog_ms : UINT64_MAX;
+
+	if (switches_next_ms(d->switches) < next_ms)
+		next_ms = switches_next_ms(d->switches);
 
 	if (d->draining && d->next_status_ms < next_ms)
 		next_ms = d->next_status_ms;
@@ -583,10 +612,13 @@ static void run(struct daemon *d)
 		struct pollfd waits[] = {
 			{ .fd = d->signal_fd, .events = POLLIN },
 			{ .fd = d->workers.answer_fd, .events = POLLIN },
+			{ .fd = switches_fd(d->switches), .events = POLLIN },
 		};
 
-		if (poll(waits, 2, next_timeout_ms(d)) < 0 && errno != EINTR)
+		if (poll(waits, 3, next_timeout_ms(d)) < 0 && errno != EINTR)
 			return;
+		if (waits[2].revents || clock_ms() >= switches_next_ms(d->switches))
+			switches_look(d->switches, clock_ms(), tell_switch, NULL);
 		if (waits[1].revents)
 			workers_heard(&d->workers);
 		if (waits[0].revents)
@@ -622,6 +654,7 @@ static int serve(struct daemon *d)
 		leave_stuck(d);
 	workers_stop(&d->workers);
 	log_stop();			/* nobody reports any more */
+	switches_free(d->switches);
 	workers_deinit(&d->workers);
 	listeners_close(&d->listeners);
 	close_fd(&d->signal_fd);

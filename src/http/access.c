@@ -59,7 +59,7 @@ static bool is_wanted(struct server *server, const struct held *held, unsigned s
 }
 
 void access_report(struct server *server, uint32_t connection, int fd, const struct held *held,
-		   enum route_answer answer, const struct http_request *request)
+		   uint32_t answer, const struct http_request *request)
 {
 	const struct prepared *prepared = &held->snapshot->answers[answer];
 	struct report report = { .kind = REPORT_REQUEST, .connection = connection };

@@ -7,4 +7,4 @@
 /* Reports the request if the snapshot's log.access asks for it.  It is told when its answer is chosen, before its
  * content was read; content that turns out to be malformed is told as an answer of its own. */
 void access_report(struct server *server, uint32_t connection, int fd, const struct held *held,
-		   enum route_answer answer, const struct http_request *request);
+		   uint32_t answer, const struct http_request *request);

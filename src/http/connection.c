@@ -20,8 +20,10 @@
 #include "http/connection.h"
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "http/access.h"
 #include "http/server.h"
+#include "http/variables.h"
 
 #include <assert.h>
 #include <linux/sockios.h>
@@ -69,26 +71,104 @@ static time_t now_of(struct turn *t)
 	return t->now;
 }
 
-/* Adds the answer to the output; a long body follows straight from its snapshot. */
-static void add_answer(struct turn *t, struct held *held, enum route_answer answer)
+/* What variables repeat of a request whose answer is made later. */
+struct kept {
+	uint32_t host, path, query;	/* lengths of what follows */
+	uint32_t has_query;
+	char text[];
+};
+
+static_assert(sizeof(struct kept) + HTTP_VARIABLES_TEXT_MAX <= RECORDS_KEPT_MAX, "what is kept has its place");
+static_assert(3 * HTTP_REQUEST_LINE_MAX <= SERVER_DISCARD_MAX, "a path can be made normal in the scratch");
+
+/* False: it is too much. */
+static bool keep_request(struct turn *t, const struct http_request *request)
 {
-	const struct prepared *prepared = &held->snapshot->answers[answer];
-	struct connection *c = t->c;
-	bool head_only = c->flags & CONNECTION_HEAD_ONLY;
-	enum http_persistence persistence = c->minor == 0 ? HTTP_KEEP_ALIVE : HTTP_KEEP;
+	struct kept *kept = (struct kept *) records_kept(&t->server->records, interest_slot(t->id));
+	const struct slice texts[] = { request->host_name, request->path, request->query };
+	char *to = kept->text;
+
+	if (texts[0].length + texts[1].length + texts[2].length > HTTP_VARIABLES_TEXT_MAX)
+		return false;
+	*kept = (struct kept) {
+		(uint32_t) texts[0].length, (uint32_t) texts[1].length, (uint32_t) texts[2].length,
+		request->query.at != NULL,
+	};
+	for (int i = 0; i < 3; i++) {
+		if (texts[i].length > 0)
+			memcpy(to, texts[i].at, texts[i].length);
+		to += texts[i].length;
+	}
+	t->c->flags |= CONNECTION_KEPT | CONNECTION_SPILLED;
+	return true;
+}
+
+static struct http_request kept_request(struct turn *t)
+{
+	const struct kept *kept;
+	struct http_request request = { 0 };
+
+	if (!(t->c->flags & CONNECTION_KEPT))
+		return request;
+	kept = (const struct kept *) records_kept(&t->server->records, interest_slot(t->id));
+	request.host_name = (struct slice) { kept->text, kept->host };
+	request.path = (struct slice) { kept->text + kept->host, kept->path };
+	if (kept->has_query)
+		request.query = (struct slice) { kept->text + kept->host + kept->path, kept->query };
+	return request;
+}
+
+/* The head of a template, and a short body; returns the length, or -ENOBUFS. */
+static ssize_t write_template(struct turn *t, char *to, const struct ready *ready, const struct http_request *request,
+			      size_t body_length)
+{
+	struct http_variables values;
+	ssize_t n;
+
+	http_variables_of(&values, request, t->server->seed, (uint64_t) t->c->number << 32 | t->c->requests);
+	n = http_variables_expand(to, HTTP_HEAD_MAX, (struct slice) { ready->bytes, ready->head_length }, &values);
+	if (n > 0)
+		memcpy(to + n, ready->bytes + ready->head_length, body_length);
+	return n > 0 ? n + (ssize_t) body_length : n;
+}
+
+/* Writes head and short body; returns the length, or -ENOBUFS when what it repeats of the request is too long. */
+static ssize_t write_answer(struct turn *t, struct held *held, uint32_t answer, const struct http_request *request)
+{
+	enum http_persistence persistence = t->c->minor == 0 ? HTTP_KEEP_ALIVE : HTTP_KEEP;
+	char *to = t->server->records.output + t->out_length;
 	const struct ready *ready;
 	size_t length;
 
-	if (t->server->draining)
-		c->flags |= CONNECTION_LAST;
-	if (c->flags & CONNECTION_LAST)
+	if (t->c->flags & CONNECTION_LAST)
 		persistence = HTTP_CLOSE;
 	ready = server_ready(held, answer, persistence, now_of(t));
-	length = head_only ? ready->head_length : ready->length;
-	memcpy(t->server->records.output + t->out_length, ready->bytes, length);
-	t->out_length += length;
+	length = t->c->flags & CONNECTION_HEAD_ONLY ? ready->head_length : ready->length;
+	if (held->snapshot->answers[answer].variables)
+		return write_template(t, to, ready, request, length - ready->head_length);
+	memcpy(to, ready->bytes, length);
+	return (ssize_t) length;
+}
 
-	if (!head_only && prepared->body_length > SERVER_SHORT_BODY) {
+/* Adds the answer to the output; a long body follows straight from its snapshot.  request is asked for variables only. */
+static void add_answer(struct turn *t, struct held *held, uint32_t answer, const struct http_request *request)
+{
+	struct connection *c = t->c;
+	const struct prepared *prepared;
+	ssize_t length;
+
+	if (t->server->draining)
+		c->flags |= CONNECTION_LAST;
+	length = write_answer(t, held, answer, request);
+	if (length < 0) {
+		answer = ROUTE_ERROR_414;
+		c->flags |= CONNECTION_LAST | CONNECTION_LINGER;
+		length = write_answer(t, held, answer, request);
+	}
+	t->out_length += (size_t) length;
+
+	prepared = &held->snapshot->answers[answer];
+	if (!(c->flags & CONNECTION_HEAD_ONLY) && prepared->body_length > SERVER_SHORT_BODY) {
 		server_hold(t->server, c, held);
 		c->state = CONNECTION_SENDING;
 		c->rest.offset = prepared->body;
@@ -99,7 +179,7 @@ static void add_answer(struct turn *t, struct held *held, enum route_answer answ
 	}
 	if (c->flags & CONNECTION_LAST)
 		c->flags |= CONNECTION_CLOSING;
-	c->flags &= (uint16_t) ~CONNECTION_HEAD_ONLY;
+	c->flags &= (uint16_t) ~(CONNECTION_HEAD_ONLY | CONNECTION_KEPT);
 	c->requests++;
 	server_count_request(t->server);
 	t->answered = true;
@@ -108,13 +188,13 @@ static void add_answer(struct turn *t, struct held *held, enum route_answer answ
 /* The request cannot be served: its status, and then the end. */
 static void fail(struct turn *t, unsigned status, const struct http_request *request)
 {
-	enum route_answer answer = routes_error(status);
+	uint32_t answer = routes_error(status);
 	struct connection *c = t->c;
 
 	c->flags |= CONNECTION_LAST | CONNECTION_LINGER;
 	if (request->method == HTTP_HEAD)
 		c->flags |= CONNECTION_HEAD_ONLY;
-	add_answer(t, t->server->held, answer);
+	add_answer(t, t->server->held, answer, request);
 	access_report(t->server, c->number, t->fd, t->server->held, answer, request);
 }
 
@@ -129,13 +209,42 @@ static void add_continue(struct turn *t)
 	t->out_length += text.length;
 }
 
+/* The request was read to its end: it is answered now, or when its delay is over. */
+static void request_is_read(struct turn *t, struct held *held, uint32_t answer, const struct http_request *request)
+{
+	uint32_t delay_ms = held->snapshot->answers[answer].delay_ms;
+	struct connection *c = t->c;
+
+	if (delay_ms == 0) {
+		add_answer(t, held, answer, request);
+		return;
+	}
+	server_hold(t->server, c, held);
+	c->answer = (uint16_t) answer;
+	c->state = CONNECTION_DELAYED;
+	c->due_ms = clock_ms() + delay_ms + 1;	/* not the turn's clock, which may be older than the request; and not early */
+}
+
+/* What the request asks for cannot be answered as it was configured: returns the error, or 0. */
+static unsigned cannot_answer(struct turn *t, const struct prepared *prepared, const struct http_request *request,
+			      bool later)
+{
+	if (!prepared->variables)
+		return 0;
+	if (prepared->needs_host && request->host_name.length == 0)
+		return 400;
+	return later && !keep_request(t, request) ? 414 : 0;
+}
+
 /* The head is complete.  Without content the answer follows at once; else it is remembered until that was read. */
 static void begin_request(struct turn *t, const struct http_request *request)
 {
 	const struct http_limits *limits = server_limits(t->server);
-	enum route_answer answer = routes_find(request);
 	struct held *held = t->server->held;
+	uint32_t answer = routes_find(held->snapshot->routes, request, t->server->discard);
+	const struct prepared *prepared = &held->snapshot->answers[answer];
 	struct connection *c = t->c;
+	unsigned error;
 	bool content = request->chunked || request->content_length > 0;
 	bool expects = request->expect_continue && t->in_at == t->in_length;
 
@@ -144,15 +253,19 @@ static void begin_request(struct turn *t, const struct http_request *request)
 		c->flags |= CONNECTION_LAST;
 	if (request->method == HTTP_HEAD)
 		c->flags |= CONNECTION_HEAD_ONLY;
-	if (held->snapshot->access != ACCESS_OFF)
-		access_report(t->server, c->number, t->fd, held, answer, request);
-
-	if (expects && held->snapshot->answers[answer].status >= 300) {
+	if (expects && prepared->status >= 300) {
 		c->flags |= CONNECTION_LAST | CONNECTION_LINGER;	/* the content may come all the same, or not */
 		content = false;
 	}
+	error = cannot_answer(t, prepared, request, content || prepared->delay_ms > 0);
+	if (error) {
+		fail(t, error, request);
+		return;
+	}
+	if (held->snapshot->access != ACCESS_OFF)
+		access_report(t->server, c->number, t->fd, held, answer, request);
 	if (!content) {
-		add_answer(t, held, answer);
+		request_is_read(t, held, answer, request);
 		return;
 	}
 	if (expects)
@@ -187,7 +300,22 @@ static int take_head(struct turn *t)
 
 static int content_is_read(struct turn *t)
 {
-	add_answer(t, server_held(t->server, t->c->snapshot), (enum route_answer) t->c->answer);
+	struct http_request kept = kept_request(t);
+
+	request_is_read(t, server_held(t->server, t->c->snapshot), t->c->answer, &kept);
+	return 1;
+}
+
+static bool is_due(const struct turn *t)
+{
+	return executor_now_ms(t->server->ex) >= t->c->due_ms;
+}
+
+static int take_due(struct turn *t)
+{
+	struct http_request kept = kept_request(t);
+
+	add_answer(t, server_held(t->server, t->c->snapshot), t->c->answer, &kept);
 	return 1;
 }
 
@@ -217,6 +345,13 @@ static int take_chunks(struct turn *t)
 	return done ? content_is_read(t) : 0;
 }
 
+/* Nothing that was received is looked at before an answer is out. */
+static bool must_answer_first(const struct turn *t)
+{
+	return t->out_length >= OUTPUT_FULL || t->c->state == CONNECTION_SENDING ||
+	       (t->c->state == CONNECTION_DELAYED && !is_due(t));
+}
+
 /* Takes what was received apart, until it needs more, the output is full, or no further request is wanted. */
 static void look(struct turn *t)
 {
@@ -225,7 +360,7 @@ static void look(struct turn *t)
 
 	c->flags &= (uint16_t) ~CONNECTION_UNSEEN;
 	while (r > 0 && !(c->flags & CONNECTION_CLOSING)) {
-		if (t->out_length >= OUTPUT_FULL || c->state == CONNECTION_SENDING) {
+		if (must_answer_first(t)) {
 			if (t->in_at < t->in_length)
 				c->flags |= CONNECTION_UNSEEN;
 			return;
@@ -239,6 +374,9 @@ static void look(struct turn *t)
 			break;
 		case CONNECTION_CHUNKS:
 			r = take_chunks(t);
+			break;
+		case CONNECTION_DELAYED:
+			r = take_due(t);
 			break;
 		case CONNECTION_FREE:
 		case CONNECTION_SENDING:
@@ -330,7 +468,7 @@ static int receive(struct turn *t)
 	bool content;
 	ssize_t n;
 
-	if (!(c->flags & CONNECTION_MORE) || c->flags & CONNECTION_UNSEEN)
+	if (!(c->flags & CONNECTION_MORE) || c->flags & CONNECTION_UNSEEN || c->state == CONNECTION_DELAYED)
 		return 1;
 	content = c->state == CONNECTION_LENGTH ||
 		  (c->state == CONNECTION_CHUNKS && http_chunked_data(&c->chunks) >= RECORDS_READ_MAX);
@@ -453,7 +591,7 @@ static void spill_input(struct turn *t)
 	if (c->in_length > 0) {
 		c->flags |= CONNECTION_SPILLED;
 		memcpy(records_spilled_input(&t->server->records, slot), t->in + t->in_at, c->in_length);
-	} else if (c->flags & CONNECTION_SPILLED && c->out_length == 0) {
+	} else if (c->flags & CONNECTION_SPILLED && !(c->flags & CONNECTION_KEPT) && c->out_length == 0) {
 		c->flags &= (uint16_t) ~CONNECTION_SPILLED;
 		records_free_spill(&t->server->records, slot);
 	}
@@ -504,6 +642,16 @@ static enum server_timer timer_while_busy(const struct connection *c)
 	return TIMER_NONE;
 }
 
+/* Timers of a list run equally long, and delays may be of any length: so one is waited for in steps, each the longest that
+ * is not too long.  What the last step leaves over is waited for in the same way. */
+static enum server_timer delay_timer(const struct turn *t)
+{
+	uint64_t left_ms = t->c->due_ms - executor_now_ms(t->server->ex);
+	unsigned list = (63 - (unsigned) __builtin_clzll(left_ms)) / 3;
+
+	return TIMER_DELAY + (list < SERVER_DELAYS ? list : SERVER_DELAYS - 1);
+}
+
 /* A connection that owes us bytes is timed; one whose bytes or whose turn wait for us is not. */
 static int settle(struct turn *t)
 {
@@ -522,6 +670,10 @@ static int settle(struct turn *t)
 	r = wait_for(t, POLLER_READ);
 	if (r < 0)
 		return r;
+	if (c->state == CONNECTION_DELAYED) {
+		start_timer(t, delay_timer(t), false);
+		return 0;
+	}
 	if (c->flags & (CONNECTION_MORE | CONNECTION_UNSEEN) || c->state == CONNECTION_SENDING) {
 		start_timer(t, timer_while_busy(c), t->answered);
 		executor_again(t->server->ex, t->id);
@@ -545,6 +697,7 @@ static int settle(struct turn *t)
 		start_timer(t, TIMER_DRAIN, t->answered);
 		break;
 	case CONNECTION_FREE:
+	case CONNECTION_DELAYED:
 	case CONNECTION_SENDING:
 		abort();
 	}
@@ -649,7 +802,8 @@ static void on_ready(void *arg, interest_id id, uint32_t ready)
 		t.c->flags |= CONNECTION_END_SEEN;
 	if (ready & (POLLER_READ | POLLER_RDHUP | POLLER_ERROR))
 		t.c->flags |= CONNECTION_MORE;
-	if (serve(&t) < 0)
+	/* Whose answer is due later is not received from, so this alone tells that it is gone. */
+	if ((ready & POLLER_ERROR && t.c->state == CONNECTION_DELAYED) || serve(&t) < 0)
 		connection_close(t.server, id);
 }
 
@@ -674,6 +828,12 @@ void connection_timed_out(void *arg, interest_id id)
 
 	if (c->timer == TIMER_WRITE && goes_on_reading(&t))
 		return;
+	if (c->timer >= TIMER_DELAY) {
+		c->timer = TIMER_NONE;
+		if (serve(&t) < 0)
+			connection_close(t.server, id);
+		return;
+	}
 	c->timer = TIMER_NONE;
 	if (!in_request) {
 		connection_close(t.server, id);

@@ -21,6 +21,7 @@ enum connection_state {		/* what the next bytes from the client are, or what hol
 	CONNECTION_HEAD,	/* a request head, or nothing yet */
 	CONNECTION_LENGTH,	/* content of a known length, thrown away */
 	CONNECTION_CHUNKS,	/* chunked content, walked and thrown away */
+	CONNECTION_DELAYED,	/* the answer is due later; requests behind it wait */
 	CONNECTION_SENDING,	/* a long body is on its way out; requests behind it wait */
 	CONNECTION_DRAINING,	/* all was said; what still comes is thrown away, so that the answer is not reset */
 };
@@ -35,6 +36,7 @@ enum {				/* struct connection, flags */
 	CONNECTION_REFUSED	= 0x40,	/* beyond max_connections: not counted, answered 503 */
 	CONNECTION_SPILLED	= 0x80,	/* has pages of its own */
 	CONNECTION_LINGER	= 0x100, /* more may come that nobody will look at: the end is no plain close */
+	CONNECTION_KEPT		= 0x200, /* what the answer repeats of the request was put aside until it is made */
 };
 
 struct connection {
@@ -42,6 +44,7 @@ struct connection {
 	union {					/* by state */
 		struct http_chunked chunks;	/* CHUNKS */
 		uint64_t left;			/* LENGTH: content bytes left; DRAINING: bytes that may still come */
+		uint64_t due_ms;		/* DELAYED: when it is answered, on CLOCK_MONOTONIC */
 		struct {
 			uint32_t offset, length;	/* SENDING: what is left of the body, in the snapshot's image */
 		} rest;
@@ -50,10 +53,10 @@ struct connection {
 	uint32_t requests;			/* answered so far */
 	uint32_t in_length;			/* bytes in the spilled input */
 	uint32_t out_offset, out_length;	/* unsent bytes in the spilled output */
-	uint16_t answer;			/* enum route_answer, for the content being read */
+	uint16_t answer;			/* of the request whose content is being read, or that waits for it */
 	uint16_t flags;
 	uint8_t state;				/* enum connection_state */
-	uint8_t minor;				/* of the request whose content is being read */
+	uint8_t minor;				/* of that request */
 	uint8_t waits;				/* POLLER_READ or POLLER_WRITE as told to the executor; 0: nothing yet */
 	uint8_t timer;				/* enum server_timer that runs, 0: none */
 	uint32_t in_kernel;			/* sent and not taken by the client when TIMER_WRITE was started */

@@ -209,6 +209,7 @@ static int take_absolute(struct head *head)
 
 	request->form = HTTP_ABSOLUTE;
 	request->host = between(at, rest);
+	request->host_name = host;
 	for (at = rest; rest < end && *rest != '?'; rest++)
 		;
 	request->path = rest > at ? between(at, rest) : SLICE("/");
@@ -325,8 +326,10 @@ static int take_host(struct head *head, struct slice value)
 	/* An empty Host is what is sent for a target without an authority; ":80" is one with an empty host. */
 	if (!split_authority(value, &host, &port) || (host.length == 0 && value.length > 0))
 		return -400;
-	if (head->request->form != HTTP_ABSOLUTE)
+	if (head->request->form != HTTP_ABSOLUTE) {
 		head->request->host = value;
+		head->request->host_name = host;
+	}
 	return 0;
 }
 
@@ -492,6 +495,12 @@ static int take_transfer_encoding(struct head *head, struct slice value)
 
 /* -- field lines: RFC 9112 5 ----------------------------------------------------------------------------- */
 
+/* If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since by their lengths; who wants to know reads them again. */
+static void note_condition(struct head *head, struct slice name)
+{
+	head->request->conditional |= IS_WORD(((struct slice) { name.at, 3 }), "if-");
+}
+
 static int take_field(struct head *head, struct slice name, struct slice value)
 {
 	switch (name.length) {
@@ -499,11 +508,17 @@ static int take_field(struct head *head, struct slice name, struct slice value)
 		return IS_WORD(name, "host") ? take_host(head, trimmed(value)) : 0;
 	case 6:
 		return IS_WORD(name, "expect") ? take_expect(head, value) : 0;
+	case 8:
+	case 13:
+	case 19:
+		note_condition(head, name);
+		return 0;
 	case 10:
 		return IS_WORD(name, "connection") ? take_connection(head, value) : 0;
 	case 14:
 		return IS_WORD(name, "content-length") ? take_content_length(head, value) : 0;
 	case 17:
+		note_condition(head, name);
 		return IS_WORD(name, "transfer-encoding") ? take_transfer_encoding(head, value) : 0;
 	default:
 		return 0;
@@ -515,6 +530,7 @@ static int parse_fields(struct head *head, const char **at_p, const char *end, c
 {
 	struct scan fields = scan_within(*at_p, end, limits->max_header, 431);
 	const char *at = *at_p;
+	const char *start = at;
 	uint32_t lines = 0;
 	struct slice name;
 	struct slice value;
@@ -551,6 +567,7 @@ static int parse_fields(struct head *head, const char **at_p, const char *end, c
 
 	if (at + 1 == end)
 		return 0;
+	head->request->fields = between(start, at);
 	*at_p = at + 2;
 	return at[1] == '\n' ? 1 : -400;
 }

@@ -51,8 +51,10 @@ struct http_request {
 	struct slice method_name;
 	struct slice target;		/* as it was sent */
 	struct slice host;		/* of an absolute-form target, else of Host; empty: there was none */
+	struct slice host_name;		/* the same without a port */
 	struct slice path;		/* starts with '/', if need be as "/"; empty for authority and asterisk */
-	struct slice query;		/* without '?' */
+	struct slice query;		/* without '?'; at is NULL when there was none */
+	struct slice fields;		/* the field lines, each with its line end */
 	uint64_t content_length;	/* 0 when there is none */
 	enum http_method method;
 	enum http_form form;
@@ -60,6 +62,7 @@ struct http_request {
 	bool keep_alive;		/* RFC 9112 9.3: the client lets the connection persist */
 	bool chunked;			/* the content is in chunks, else content_length says how much there is */
 	bool expect_continue;		/* a 100 is expected (HTTP/1.1 only) */
+	bool conditional;		/* some field may hold a precondition: see conditions.h */
 };
 
 /* Reads one head from the start of the bytes.  Returns

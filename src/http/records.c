@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <sys/mman.h>
 
-enum { LARGEST_PAGE = 64 * 1024, SPILL = RECORDS_INPUT_MAX + RECORDS_OUTPUT_MAX };
+enum { LARGEST_PAGE = 64 * 1024, SPILL = RECORDS_INPUT_MAX + RECORDS_OUTPUT_MAX + RECORDS_KEPT_MAX };
 
 static_assert(sizeof(struct connection) <= 64, "a record is one cache line");
 static_assert(SPILL % LARGEST_PAGE == 0, "spills begin at a page");
@@ -70,6 +70,11 @@ char *records_spilled_input(struct records *records, uint32_t slot)
 char *records_spilled_output(struct records *records, uint32_t slot)
 {
 	return records_spilled_input(records, slot) + RECORDS_INPUT_MAX;
+}
+
+char *records_kept(struct records *records, uint32_t slot)
+{
+	return records_spilled_output(records, slot) + RECORDS_OUTPUT_MAX;
 }
 
 void records_free_spill(struct records *records, uint32_t slot)

@@ -8,7 +8,7 @@
  *	timers		one for each slot: when its current wait began
  *	input, output	the worker's own buffers, used by one connection at a time, for one turn
  *	spill		for each slot a place for what is left over at the end of a turn: half a request, an unsent
- *			answer.  Pages come into being when they are written to and are given back when they are
+ *			answer, what an answer that is due later will repeat of its request.  Pages come into being when they are written to and are given back when they are
  *			empty again, so an idle connection owns its record and nothing else.
  *
  * What is bound to the process (descriptor, callbacks, event id) is kept beside it, in the registry, under the same
@@ -21,6 +21,7 @@ enum {
 	RECORDS_READ_MAX	= 16 * 1024,	/* bytes looked at in one turn of one connection */
 	RECORDS_INPUT_MAX	= HTTP_REQUEST_LINE_MAX + HTTP_HEADER_MAX + 2 * RECORDS_READ_MAX,
 	RECORDS_OUTPUT_MAX	= 96 * 1024,
+	RECORDS_KEPT_MAX	= 64 * 1024,
 };
 
 struct records {
@@ -40,4 +41,5 @@ void records_deinit(struct records *records);
 
 char *records_spilled_input(struct records *records, uint32_t slot);	/* RECORDS_INPUT_MAX */
 char *records_spilled_output(struct records *records, uint32_t slot);	/* RECORDS_OUTPUT_MAX */
+char *records_kept(struct records *records, uint32_t slot);		/* RECORDS_KEPT_MAX */
 void records_free_spill(struct records *records, uint32_t slot);	/* gives its pages back */

@@ -7,6 +7,7 @@
 #include "http/response.h"
 
 #include "http/bytes.h"
+#include "http/variables.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -76,6 +77,14 @@ void http_date_write(char to[HTTP_DATE_LENGTH], time_t at)
 	memcpy(to, text, HTTP_DATE_LENGTH);
 }
 
+static bool is_one_of(struct slice name, const char *const *names)
+{
+	for (; *names; names++)
+		if (slice_equal_nocase(name, slice_of(*names)))
+			return true;
+	return false;
+}
+
 struct writer {
 	char *to;
 	size_t length, capacity;	/* length goes on counting when capacity is used up */
@@ -109,12 +118,30 @@ static void write_field(struct writer *w, struct slice name, struct slice value)
 	write_slice(w, SLICE("\r\n"));
 }
 
-static bool has_field(const struct http_answer *answer, struct slice name)
+bool http_answer_has(const struct http_answer *answer, struct slice name)
 {
 	for (size_t i = 0; i < answer->n_fields; i++)
 		if (slice_equal_nocase(answer->fields[i].name, name))
 			return true;
 	return false;
+}
+
+/* A value becomes a template, which is not longer. */
+static void write_configured(struct writer *w, const struct http_field *field)
+{
+	write_slice(w, field->name);
+	write_slice(w, SLICE(": "));
+	if (w->length + field->value.length <= w->capacity)
+		w->length += http_variables_compile(w->to + w->length, field->value);
+	else
+		w->length += field->value.length;
+	write_slice(w, SLICE("\r\n"));
+}
+
+static void write_unless_empty(struct writer *w, struct slice name, struct slice value)
+{
+	if (value.length > 0)
+		write_field(w, name, value);
 }
 
 /* Who sends Upgrade must name it in Connection, too (RFC 9110 7.8). */
@@ -139,6 +166,10 @@ ssize_t http_head_write(char *to, size_t capacity, const struct http_answer *ans
 			uint32_t *ret_date)
 {
 	static const char no_date[HTTP_DATE_LENGTH + 1] = "                             ";
+	/* What describes the content that a 304 does not have is left out (RFC 9110 15.4.5). */
+	static const char *const of_content[] = {
+		"Content-Disposition", "Content-Encoding", "Content-Language", NULL,
+	};
 	struct writer w = { .to = to, .capacity = capacity };
 	uint32_t date;
 
@@ -150,11 +181,17 @@ ssize_t http_head_write(char *to, size_t capacity, const struct http_answer *ans
 	if (answer->content_type.length > 0 && http_status_has_content(answer->status))
 		write_field(&w, SLICE("Content-Type"), answer->content_type);
 	for (size_t i = 0; i < answer->n_fields; i++)
-		write_field(&w, answer->fields[i].name, answer->fields[i].value);
+		if (answer->status != 304 || !is_one_of(answer->fields[i].name, of_content))
+			write_configured(&w, &answer->fields[i]);
+	write_unless_empty(&w, SLICE("ETag"), answer->etag);
+	write_unless_empty(&w, SLICE("Last-Modified"), answer->last_modified);
+	write_unless_empty(&w, SLICE("Content-Encoding"), answer->content_encoding);
+	write_unless_empty(&w, SLICE("Vary"), answer->vary);
+	write_unless_empty(&w, SLICE("Allow"), answer->allow);
 	if (http_status_has_length(answer->status))
 		write_text(&w, "Content-Length: %zu\r\n", answer->body.length);
 
-	write_connection(&w, persistence, has_field(answer, SLICE("Upgrade")));
+	write_connection(&w, persistence, http_answer_has(answer, SLICE("Upgrade")));
 	write_slice(&w, SLICE("\r\n"));
 
 	if (w.length > capacity)
@@ -170,14 +207,6 @@ static bool is_all(struct slice text, unsigned classes)
 	return text.length == 0 || http_skip(text.at, end, classes) == end;
 }
 
-static bool is_one_of(struct slice name, const char *const *names)
-{
-	for (; *names; names++)
-		if (slice_equal_nocase(name, slice_of(*names)))
-			return true;
-	return false;
-}
-
 const char *http_field_refused(struct slice name, struct slice value)
 {
 	static const char *const ours[] = { "Content-Length", "Transfer-Encoding", "Connection", "Date", NULL };
@@ -187,6 +216,8 @@ const char *http_field_refused(struct slice name, struct slice value)
 		return "a field name is letters, digits and !#$%&'*+-.^_`|~ only";
 	if (!is_all(value, HTTP_VALUE))
 		return "a field value has no control characters";
+	if (http_variables_refused(value))
+		return http_variables_refused(value);
 	if (slice_equal_nocase(name, SLICE("Content-Type")))
 		return "this has a key of its own, content_type";
 	if (is_one_of(name, ours))
@@ -206,13 +237,11 @@ const char *http_answer_refused(const struct http_answer *answer)
 		return "ranges are not offered, so 206 and 416 cannot be answered";
 	if (answer->body.length > 0 && !http_status_has_content(status))
 		return "an answer with status 204, 205 or 304 has no body";
-	if (status == 401 && !has_field(answer, SLICE("WWW-Authenticate")))
+	if (status == 401 && !http_answer_has(answer, SLICE("WWW-Authenticate")))
 		return "401 needs a header WWW-Authenticate";
-	if (status == 407 && !has_field(answer, SLICE("Proxy-Authenticate")))
+	if (status == 407 && !http_answer_has(answer, SLICE("Proxy-Authenticate")))
 		return "407 needs a header Proxy-Authenticate";
-	if (status == 426 && !has_field(answer, SLICE("Upgrade")))
+	if (status == 426 && !http_answer_has(answer, SLICE("Upgrade")))
 		return "426 needs a header Upgrade";
-	if (status == 405 && !has_field(answer, SLICE("Allow")))
-		return "405 needs a header Allow";
 	return NULL;
 }

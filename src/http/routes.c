@@ -1,26 +1,76 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * There is one response for every target; the numbers, not pointers, are what a connection remembers while it reads
- * a request's content, so that it can be carried to another process.
+ * (3) of the four files that follow a request: connection, parser, routes, response.
+ *
+ * Numbers, not pointers, are what a connection remembers while it reads a request's content, so that it can be carried
+ * to another process.
+ *
+ * The patterns of one host are sorted, and each knows the longest other one that it begins with (`up`).  The last pattern
+ * that is not behind the path, or one of those above it, is the longest that matches: whatever the path begins with is
+ * sorted before it, and all that is sorted between begins with that, too.  So a look-up is a binary search and a few
+ * steps up.  Trying one pattern after the other would be simpler; a list of a thousand old addresses with their
+ * redirects is an ordinary configuration, and it would cost more than all the rest of a request.
  */
 #include "http/routes.h"
+
+#include "core/cleanup.h"
+#include "http/target.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #define ALLOWED "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-static const struct http_field allow[] = { { { "Allow", 5 }, { ALLOWED, sizeof ALLOWED - 1 } } };
+enum { NO_PATTERN = UINT32_MAX };
+
+struct route {
+	uint32_t answer;
+	uint32_t gzip;			/* the same, compressed; 0: there is none */
+	uint32_t not_modified, gzip_not_modified;	/* 304; 0: the answer is no success, so nothing is asked of it */
+	uint32_t options;
+	uint32_t refused;		/* 405 with its Allow */
+	uint32_t others;		/* to a method that is not in the list */
+	struct slice methods;		/* empty: any */
+	int on;				/* the number of a switch, or ROUTE_ALWAYS */
+	struct http_validators validators, gzip_validators;
+};
+
+struct pattern {
+	struct slice path;
+	bool prefix;
+	uint32_t up;			/* the longest other pattern that is a beginning of this one */
+	uint32_t route;
+};
+
+struct host {
+	struct slice name;		/* empty: any */
+	uint32_t first, n;		/* its patterns */
+};
+
+struct routes {
+	struct route *routes;		/* owned; the first is [response]'s */
+	struct pattern *patterns;	/* owned; sorted by host, path, prefix before exact */
+	struct host *hosts;		/* owned; sorted, so that "any" is the first if it is there */
+	size_t n_routes, n_patterns, n_hosts;
+	const struct route *all;	/* goes before all others while it is on; NULL: there is none */
+	const _Atomic bool *on;		/* borrowed */
+	char *text;			/* owned: what slices point to */
+	size_t text_length;
+};
+
+/* --- the built-in answers ---------------------------------------------------------------------------------------- */
+
 static const struct http_field retry[] = { { { "Retry-After", 11 }, { "1", 1 } } };
 
 static const struct {
-	enum route_answer answer;
+	uint32_t answer;
 	unsigned status;
 	const char *body;
 } errors[] = {
 	{ ROUTE_ERROR_400, 400, "400 Bad Request\n" },
 	{ ROUTE_ERROR_405, 405, "405 Method Not Allowed\n" },
 	{ ROUTE_ERROR_408, 408, "408 Request Timeout\n" },
+	{ ROUTE_ERROR_412, 412, "412 Precondition Failed\n" },
 	{ ROUTE_ERROR_413, 413, "413 Content Too Large\n" },
 	{ ROUTE_ERROR_414, 414, "414 URI Too Long\n" },
 	{ ROUTE_ERROR_417, 417, "417 Expectation Failed\n" },
@@ -31,43 +81,440 @@ static const struct {
 	{ ROUTE_ERROR_505, 505, "505 HTTP Version Not Supported\n" },
 };
 
-void routes_answers(const struct http_answer *response, struct http_answer ret[ROUTE_ANSWERS])
+static struct http_answer error_answer(const struct route_settings *settings, unsigned status, const char *body)
 {
-	ret[ROUTE_RESPONSE] = *response;
-	ret[ROUTE_OPTIONS] = (struct http_answer) { .status = 200, .fields = allow, .n_fields = 1 };
-	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
-		ret[errors[i].answer] = (struct http_answer) {
-			.status = errors[i].status,
-			.content_type = SLICE("text/plain"),
-			.body = slice_of(errors[i].body),
-		};
-	ret[ROUTE_ERROR_405].fields = allow;
-	ret[ROUTE_ERROR_405].n_fields = 1;
-	ret[ROUTE_ERROR_503].fields = retry;
-	ret[ROUTE_ERROR_503].n_fields = 1;
-}
+	struct http_answer answer = {
+		.status = status,
+		.content_type = SLICE("text/plain"),
+		.body = slice_of(body),
+	};
 
-enum route_answer routes_find(const struct http_request *request)
-{
-	switch (request->method) {
-	case HTTP_OTHER:
-	case HTTP_GET:
-	case HTTP_HEAD:
-		return ROUTE_RESPONSE;
-	case HTTP_OPTIONS:
-		return ROUTE_OPTIONS;
-	case HTTP_CONNECT:	/* a 2xx would turn the connection into a tunnel (RFC 9110 9.3.6) */
-	case HTTP_TRACE:	/* would send a client's credentials back to it (RFC 9110 9.3.8) */
-		return ROUTE_ERROR_405;
+	if (status == 503) {
+		answer.fields = retry;
+		answer.n_fields = 1;
 	}
-	abort();
+	for (size_t i = 0; i < settings->n_errors; i++)
+		if (settings->errors[i].status == status)
+			answer = settings->errors[i];
+	if (status == 405)
+		answer.allow = SLICE(ALLOWED);
+	return answer;
 }
 
-enum route_answer routes_error(unsigned status)
+uint32_t routes_error(unsigned status)
 {
 	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
 		if (errors[i].status == status)
 			return errors[i].answer;
 	assert(!"the parser gave a status that has no answer");
 	return ROUTE_ERROR_400;
+}
+
+/* --- making the table -------------------------------------------------------------------------------------------- */
+
+struct making {
+	struct routes *routes;
+	struct route_answer *answers;
+	uint32_t n_answers;
+};
+
+static size_t text_size(const struct route_settings *settings)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < settings->n_routes; i++) {
+		const struct route_setting *from = &settings->routes[i];
+
+		size += from->host.length + from->path.length + 2 * from->methods.length + sizeof ", HEAD, OPTIONS" +
+			from->answer.etag.length + from->gzip_etag.length;
+	}
+	return size;
+}
+
+/* Appends to the text that begins at `to`, or begins one when that is empty. */
+static void extend(struct routes *routes, struct slice *to, struct slice by)
+{
+	if (to->length == 0)
+		to->at = routes->text + routes->text_length;
+	if (by.length > 0)
+		memcpy(routes->text + routes->text_length, by.at, by.length);
+	routes->text_length += by.length;
+	to->length += by.length;
+}
+
+static struct slice keep(struct routes *routes, struct slice text)
+{
+	struct slice kept = { 0 };
+
+	extend(routes, &kept, text);
+	return kept;
+}
+
+/* The next member of a list with commas; false: there is no more. */
+static bool next_member(struct slice *list, struct slice *ret)
+{
+	const char *end = list->at + list->length;
+	const char *at = list->at;
+	const char *comma;
+
+	while (at < end && (*at == ',' || *at == ' '))
+		at++;
+	if (at == end)
+		return false;
+	comma = memchr(at, ',', (size_t) (end - at));
+	*ret = (struct slice) { at, (size_t) ((comma ? comma : end) - at) };
+	*list = (struct slice) { at + ret->length, (size_t) (end - at) - ret->length };
+	return true;
+}
+
+/* Methods are case-sensitive (RFC 9110 9.1). */
+static bool lists(struct slice methods, struct slice method)
+{
+	struct slice member;
+
+	while (next_member(&methods, &member))
+		if (slice_equal(member, method))
+			return true;
+	return false;
+}
+
+/* Who allows GET allows HEAD (RFC 9110 9.1), and OPTIONS is answered in any case. */
+static struct slice allowed_by(struct routes *routes, struct slice methods)
+{
+	struct slice allowed = keep(routes, methods);
+
+	if (lists(methods, SLICE("GET")) && !lists(methods, SLICE("HEAD")))
+		extend(routes, &allowed, SLICE(", HEAD"));
+	if (!lists(methods, SLICE("OPTIONS")))
+		extend(routes, &allowed, SLICE(", OPTIONS"));
+	return allowed;
+}
+
+static uint32_t add_answer(struct making *m, const struct http_answer *answer, uint32_t delay_ms)
+{
+	m->answers[m->n_answers] = (struct route_answer) { *answer, delay_ms };
+	return m->n_answers++;
+}
+
+/* RFC 9110 15.4.5: what the 200 would say of itself, without its content. */
+static uint32_t add_not_modified(struct making *m, const struct http_answer *success, uint32_t delay_ms)
+{
+	struct http_answer answer = *success;
+
+	answer.status = 304;
+	answer.body = answer.content_encoding = (struct slice) { "", 0 };
+	return add_answer(m, &answer, delay_ms);
+}
+
+/* A configured Vary may say already that the content depends on Accept-Encoding. */
+static bool varies(const struct http_answer *answer)
+{
+	for (size_t i = 0; i < answer->n_fields; i++) {
+		struct slice value = answer->fields[i].value, member;
+
+		if (!slice_equal_nocase(answer->fields[i].name, SLICE("Vary")))
+			continue;
+		while (next_member(&value, &member))
+			if (slice_equal_nocase(member, SLICE("Accept-Encoding")) || slice_equal(member, SLICE("*")))
+				return true;
+	}
+	return false;
+}
+
+static void add_gzip(struct making *m, struct route *route, const struct route_setting *from, struct http_answer answer)
+{
+	answer.body = from->gzip_body;
+	answer.etag = from->gzip_etag;
+	answer.content_encoding = SLICE("gzip");
+	route->gzip = add_answer(m, &answer, from->delay_ms);
+	if (route->not_modified)
+		route->gzip_not_modified = add_not_modified(m, &answer, from->delay_ms);
+	route->gzip_validators = (struct http_validators) { keep(m->routes, from->gzip_etag), from->modified };
+}
+
+static void add_route(struct making *m, struct route *route, const struct route_setting *from)
+{
+	struct http_answer answer = from->answer;
+	struct slice allowed = SLICE(ALLOWED);
+
+	*route = (struct route) {
+		.methods = keep(m->routes, from->methods),
+		.on = from->on,
+		.validators = { keep(m->routes, answer.etag), from->modified },
+		.options = ROUTE_OPTIONS,
+		.refused = ROUTE_ERROR_405,
+	};
+	if (from->methods.length > 0) {
+		struct http_answer refused = m->answers[ROUTE_ERROR_405].answer;
+		struct http_answer options = m->answers[ROUTE_OPTIONS].answer;
+
+		refused.allow = options.allow = allowed = allowed_by(m->routes, from->methods);
+		route->refused = add_answer(m, &refused, 0);
+		route->options = add_answer(m, &options, 0);
+	}
+	route->others = from->other_methods == 501 ? ROUTE_ERROR_501 : route->refused;
+
+	/* An answer to OPTIONS says what is allowed, also when it is the configured one. */
+	if (lists(from->methods, SLICE("OPTIONS")) || answer.status == 405)
+		answer.allow = allowed;
+	if (http_answer_has(&answer, SLICE("Allow")))
+		answer.allow = (struct slice) { "", 0 };
+	if (from->gzip_body.length > 0 && !varies(&answer))
+		answer.vary = SLICE("Accept-Encoding");
+
+	route->answer = add_answer(m, &answer, from->delay_ms);
+	if (answer.status < 300)
+		route->not_modified = add_not_modified(m, &answer, from->delay_ms);
+	if (from->gzip_body.length > 0)
+		add_gzip(m, route, from, answer);
+}
+
+static void add_answers(struct making *m, const struct route_settings *settings)
+{
+	m->n_answers = ROUTE_FIXED;
+	m->answers[ROUTE_OPTIONS].answer = (struct http_answer) { .status = 200, .allow = SLICE(ALLOWED) };
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+		m->answers[errors[i].answer].answer = error_answer(settings, errors[i].status, errors[i].body);
+	for (size_t i = 0; i < settings->n_routes; i++)
+		add_route(m, &m->routes->routes[i], &settings->routes[i]);
+}
+
+static int compare_slices(struct slice a, struct slice b)
+{
+	size_t n = a.length < b.length ? a.length : b.length;
+	int r = n > 0 ? memcmp(a.at, b.at, n) : 0;
+
+	return r ? r : (a.length > b.length) - (a.length < b.length);
+}
+
+static int compare_routes(const void *a_, const void *b_)
+{
+	const struct route_setting *a = *(const struct route_setting *const *) a_, *b = *(const struct route_setting *const *) b_;
+	int r = compare_slices(a->host, b->host);
+
+	if (r == 0)
+		r = compare_slices(a->path, b->path);
+	return r ? r : b->prefix - a->prefix;
+}
+
+static bool begins_with(struct slice text, struct slice prefix)
+{
+	return text.length >= prefix.length && (prefix.length == 0 || memcmp(text.at, prefix.at, prefix.length) == 0);
+}
+
+static void add_pattern(struct routes *routes, const struct route_setting *from, uint32_t route)
+{
+	struct host *host = routes->n_hosts > 0 ? &routes->hosts[routes->n_hosts - 1] : NULL;
+	uint32_t number = (uint32_t) routes->n_patterns++;
+	struct pattern *pattern = &routes->patterns[number];
+	uint32_t up = NO_PATTERN;
+
+	if (!host || !slice_equal(host->name, from->host)) {
+		host = &routes->hosts[routes->n_hosts++];
+		*host = (struct host) { .name = keep(routes, from->host), .first = number };
+	}
+	*pattern = (struct pattern) { .path = keep(routes, from->path), .prefix = from->prefix, .route = route };
+	if (host->n++ > 0)
+		up = number - 1;
+	while (up != NO_PATTERN && !begins_with(pattern->path, routes->patterns[up].path))
+		up = routes->patterns[up].up;
+	pattern->up = up;
+}
+
+/* The routes behind [response], sorted; their numbers stay. */
+static int add_patterns(struct routes *routes, const struct route_settings *settings)
+{
+	cleanup(free_pointer) const struct route_setting **sorted = calloc(settings->n_routes, sizeof *sorted);
+	size_t n = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 1; i < settings->n_routes; i++) {
+		if (settings->routes[i].all)
+			routes->all = &routes->routes[i];
+		else
+			sorted[n++] = &settings->routes[i];
+	}
+	qsort(sorted, n, sizeof *sorted, compare_routes);
+	for (size_t i = 0; i < n; i++)
+		add_pattern(routes, sorted[i], (uint32_t) (sorted[i] - settings->routes));
+	return 0;
+}
+
+int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t *ret_n, const struct route_settings *settings,
+	       const _Atomic bool *on)
+{
+	struct routes *routes = calloc(1, sizeof *routes);
+	struct making m = { .routes = routes };
+
+	if (!routes)
+		return -ENOMEM;
+	assert(settings->n_routes > 0 && settings->n_routes <= ROUTES_MAX + 2);
+	routes->on = on;
+	routes->n_routes = settings->n_routes;
+	routes->routes = calloc(settings->n_routes, sizeof *routes->routes);
+	routes->patterns = calloc(settings->n_routes, sizeof *routes->patterns);
+	routes->hosts = calloc(settings->n_routes, sizeof *routes->hosts);
+	routes->text = malloc(text_size(settings) + 1);
+	m.answers = calloc(ROUTE_FIXED + settings->n_routes * 6, sizeof *m.answers);
+	if (!routes->routes || !routes->patterns || !routes->hosts || !routes->text || !m.answers)
+		goto fail;
+	add_answers(&m, settings);
+	if (add_patterns(routes, settings) < 0)
+		goto fail;
+	*ret = routes;
+	*ret_answers = m.answers;
+	*ret_n = m.n_answers;
+	return 0;
+fail:
+	free(m.answers);
+	routes_free(routes);
+	return -ENOMEM;
+}
+
+struct routes *routes_free(struct routes *routes)
+{
+	if (!routes)
+		return NULL;
+	free(routes->routes);
+	free(routes->patterns);
+	free(routes->hosts);
+	free(routes->text);
+	free(routes);
+	return NULL;
+}
+
+/* --- finding ----------------------------------------------------------------------------------------------------- */
+
+static bool is_on(const struct routes *routes, const struct route *route)
+{
+	return route->on == ROUTE_ALWAYS || atomic_load_explicit(&routes->on[route->on], memory_order_relaxed);
+}
+
+/* The last of the host's patterns that is not behind the path. */
+static uint32_t find_last(const struct routes *routes, const struct host *host, struct slice path)
+{
+	uint32_t low = host->first, high = host->first + host->n;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (compare_slices(routes->patterns[middle].path, path) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > host->first ? low - 1 : NO_PATTERN;
+}
+
+static const struct route *find_on_host(const struct routes *routes, const struct host *host, struct slice path)
+{
+	for (uint32_t i = find_last(routes, host, path); i != NO_PATTERN; i = routes->patterns[i].up) {
+		const struct pattern *pattern = &routes->patterns[i];
+		const struct route *route = &routes->routes[pattern->route];
+
+		if (begins_with(path, pattern->path) && (pattern->prefix || path.length == pattern->path.length) &&
+		    is_on(routes, route))
+			return route;
+	}
+	return NULL;
+}
+
+/* Hosts have small letters in the table, and whatever letters in a request. */
+static int compare_host(struct slice written, struct slice name)
+{
+	size_t n = written.length < name.length ? written.length : name.length;
+	int r = n > 0 ? strncasecmp(written.at, name.at, n) : 0;
+
+	return r ? r : (written.length > name.length) - (written.length < name.length);
+}
+
+static const struct host *find_host(const struct routes *routes, struct slice name)
+{
+	size_t low = 0, high = routes->n_hosts;
+
+	if (name.length > 1 && name.at[name.length - 1] == '.')		/* of the root: the same host */
+		name.length--;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int r = compare_host(name, routes->hosts[middle].name);
+
+		if (r == 0)
+			return &routes->hosts[middle];
+		if (r < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+static const struct route *find_route(const struct routes *routes, const struct http_request *request, char *scratch)
+{
+	const struct route *route = NULL;
+	const struct host *host;
+	struct slice path = request->path;
+
+	if (routes->all && is_on(routes, routes->all))
+		return routes->all;
+	if (routes->n_patterns == 0 || path.length == 0)
+		return routes->routes;
+	if (!http_path_is_normal(path))
+		path = (struct slice) { scratch, http_path_normalise(scratch, path) };
+	if (request->host_name.length > 0) {
+		host = find_host(routes, request->host_name);
+		route = host ? find_on_host(routes, host, path) : NULL;
+	}
+	if (!route && routes->hosts[0].name.length == 0)
+		route = find_on_host(routes, &routes->hosts[0], path);
+	return route ? route : routes->routes;
+}
+
+static bool is_allowed(const struct route *route, const struct http_request *request)
+{
+	return route->methods.length == 0 || lists(route->methods, request->method_name) ||
+	       (request->method == HTTP_HEAD && lists(route->methods, SLICE("GET")));
+}
+
+/* RFC 9110 13.2: the conditions are of the representation that would be sent. */
+static uint32_t find_representation(const struct route *route, const struct http_request *request)
+{
+	bool gzip = route->gzip && http_accepts_gzip(request->fields);
+
+	if (request->conditional && route->not_modified) {
+		switch (http_judge(request->fields, request->method,
+				   gzip ? &route->gzip_validators : &route->validators)) {
+		case HTTP_PROCEED:
+			break;
+		case HTTP_NOT_MODIFIED:
+			return gzip ? route->gzip_not_modified : route->not_modified;
+		case HTTP_PRECONDITION_FAILED:
+			return ROUTE_ERROR_412;
+		}
+	}
+	return gzip ? route->gzip : route->answer;
+}
+
+uint32_t routes_find(const struct routes *routes, const struct http_request *request, char *scratch)
+{
+	const struct route *route = find_route(routes, request, scratch);
+
+	switch (request->method) {
+	case HTTP_CONNECT:	/* a 2xx would turn the connection into a tunnel (RFC 9110 9.3.6) */
+	case HTTP_TRACE:	/* would send a client's credentials back to it (RFC 9110 9.3.8) */
+		return route->refused;
+	case HTTP_OPTIONS:
+		if (request->form == HTTP_ASTERISK)
+			return ROUTE_OPTIONS;
+		if (!lists(route->methods, SLICE("OPTIONS")))
+			return route->options;
+		break;
+	case HTTP_OTHER:
+	case HTTP_GET:
+	case HTTP_HEAD:
+		if (!is_allowed(route, request))
+			return route->others;
+		break;
+	}
+	return find_representation(route, request);
 }

@@ -2,18 +2,27 @@
 #pragma once
 
 /*
- * Routes: which answer for which request.  Every answer of a snapshot has a number: the configured one, those to
- * the methods that the protocol treats in its own way, and one for each error.
+ * Routes: which answer for which request.
+ *
+ * What is configured (struct route_settings) becomes, when it is loaded, a list of numbered answers, which a snapshot makes
+ * ready as bytes, and a table that leads from a request to a number.  The errors have fixed numbers, the others follow
+ * in the order of their routes.
+ *
+ * A route for the request's host goes before one for any host; of those the longest pattern that matches wins, an exact
+ * one before a prefix.  What is left is [response]'s.
  */
+#include "http/conditions.h"
 #include "http/parser.h"
 #include "http/response.h"
 
-enum route_answer {
-	ROUTE_RESPONSE,			/* [response] */
-	ROUTE_OPTIONS,			/* what is allowed here */
+#include <stdatomic.h>
+
+enum {
+	ROUTE_OPTIONS,			/* what is allowed on the server, for "OPTIONS *" */
 	ROUTE_ERROR_400,
 	ROUTE_ERROR_405,
 	ROUTE_ERROR_408,
+	ROUTE_ERROR_412,
 	ROUTE_ERROR_413,
 	ROUTE_ERROR_414,
 	ROUTE_ERROR_417,
@@ -22,11 +31,51 @@ enum route_answer {
 	ROUTE_ERROR_501,
 	ROUTE_ERROR_503,
 	ROUTE_ERROR_505,
-	ROUTE_ANSWERS,
+	ROUTE_FIXED,			/* from here on: the answers of the routes */
 };
 
-/* All answers of a configuration, for snapshot_new(); the response is borrowed. */
-void routes_answers(const struct http_answer *response, struct http_answer ret[ROUTE_ANSWERS]);
+enum {
+	ROUTES_MAX	= 10000,
+	ROUTE_ALWAYS	= -1,
+};
 
-enum route_answer routes_find(const struct http_request *request);
-enum route_answer routes_error(unsigned status);	/* the answer for a status that the parser gave */
+/* One section, [response] or [route ...]. */
+struct route_setting {
+	struct slice host;		/* small letters; empty: any */
+	struct slice path;		/* normal, as target.h says; a prefix without its '*' */
+	bool prefix;
+	bool all;			/* [maintenance]: while it is on, no other route is */
+	int on;				/* the number of the switch that it depends on, or ROUTE_ALWAYS */
+	struct slice methods;		/* a list with commas; empty: any */
+	unsigned other_methods;		/* 405 or 501 */
+	uint32_t delay_ms;
+	struct http_answer answer;	/* with the validators, and without what follows from the members above */
+	time_t modified;		/* of answer.last_modified */
+	struct slice gzip_body;		/* empty: there is none */
+	struct slice gzip_etag;
+};
+
+/* What is configured, borrowed while routes are made from it. */
+struct route_settings {
+	const struct route_setting *routes;	/* the first is [response] */
+	size_t n_routes;
+	const struct http_answer *errors;	/* in place of the built-in ones with the same status */
+	size_t n_errors;
+};
+
+struct route_answer {			/* as a snapshot is to make it */
+	struct http_answer answer;
+	uint32_t delay_ms;
+};
+
+struct routes;
+
+/* Makes the table, and the list of answers in the order of their numbers, which borrows from the settings and from the routes;
+ * the list is the caller's to free.  on: the switches' flags, borrowed.  -ENOMEM. */
+int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t *ret_n, const struct route_settings *settings,
+	       const _Atomic bool *on);
+struct routes *routes_free(struct routes *routes);		/* NULL is fine; returns NULL */
+
+/* The number of the answer.  scratch: 3 * HTTP_REQUEST_LINE_MAX bytes. */
+uint32_t routes_find(const struct routes *routes, const struct http_request *request, char *scratch);
+uint32_t routes_error(unsigned status);			/* the answer for a status that the parser gave */

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 enum {
 	DRAIN_MS	= 1000,
@@ -37,6 +38,7 @@ static uint32_t ready_length(const struct prepared *prepared, int persistence)
 static struct held *held_free(struct held *held)
 {
 	free(held->bytes);
+	free(held->ready);
 	free(held);
 	return NULL;
 }
@@ -54,7 +56,8 @@ static struct held *held_new(const struct snapshot *snapshot)
 			length += ready_length(&snapshot->answers[i], p);
 	held->snapshot = snapshot;
 	held->bytes = malloc(length);
-	if (!held->bytes)
+	held->ready = calloc(snapshot->n_answers, sizeof *held->ready);
+	if (!held->bytes || !held->ready)
 		return held_free(held);
 
 	length = 0;
@@ -127,8 +130,7 @@ void server_let_go(struct server *server, struct connection *connection)
 		drop_unused(server);
 }
 
-const struct ready *server_ready(struct held *held, enum route_answer answer, enum http_persistence persistence,
-				 time_t now)
+const struct ready *server_ready(struct held *held, uint32_t answer, enum http_persistence persistence, time_t now)
 {
 	struct ready *ready = &held->ready[answer][persistence];
 
@@ -349,6 +351,8 @@ static void add_timers(struct server *server)
 	for (int timer = TIMER_HEADER; timer <= TIMER_DRAIN; timer++)
 		(void) executor_add_timer_list(server->ex, DRAIN_MS, connection_timed_out, server);
 	(void) executor_add_timer_list(server->ex, PAUSE_MS, on_pause_over, server);
+	for (unsigned i = 0; i < SERVER_DELAYS; i++)
+		(void) executor_add_timer_list(server->ex, 1u << 3 * i, connection_timed_out, server);
 }
 
 int server_new(struct server **ret, const struct server_options *options)
@@ -364,6 +368,10 @@ int server_new(struct server **ret, const struct server_options *options)
 	memset(server, 0, sizeof *server);
 	server->options = *options;
 	server->records.fd = -1;
+	if (getrandom(server->seed, sizeof server->seed, 0) < 0) {
+		free(server);
+		return -errno;
+	}
 	atomic_store(&server->wish_snapshot, options->snapshot);
 	r = -ENOMEM;
 	server->reports = aligned_alloc(64, sizeof *server->reports);

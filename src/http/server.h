@@ -24,12 +24,14 @@ enum server_timer {		/* also the numbers of the executor's timer lists */
 	TIMER_IDLE,		/* between requests */
 	TIMER_DRAIN,		/* of an ended connection; while draining, of one that never sent a byte */
 	TIMER_PAUSE,		/* not a connection's: listeners wait for descriptors */
+	TIMER_DELAY,		/* the first of several, see SERVER_DELAYS */
 };
 
 enum {
 	SERVER_REFUSALS_MAX	= 64,	/* connections that are being answered 503 at a time */
 	SERVER_DISCARD_MAX	= 256 * 1024,	/* bytes of content thrown away by one recv */
 	SERVER_SHORT_BODY	= 16 * 1024,	/* a body up to this goes out with its head from the output buffer */
+	SERVER_DELAYS		= 8,		/* timer lists for answers that are due later, of 1, 8, 64 ... ms */
 };
 
 /* One answer with one head, ready to be copied to the output buffer. */
@@ -45,7 +47,7 @@ struct held {
 	uint32_t connections;
 	struct held *older;
 	char *bytes;				/* owned: of all that is ready */
-	struct ready ready[ANSWERS_MAX][HTTP_PERSISTENCES];
+	struct ready (*ready)[HTTP_PERSISTENCES];	/* owned; by answer */
 };
 
 struct server_listener {
@@ -72,7 +74,8 @@ struct server {
 	struct server_options options;
 	struct server_listener *listeners;
 	struct records records;
-	char *discard;				/* SERVER_DISCARD_MAX: where content goes that nobody reads */
+	char *discard;				/* SERVER_DISCARD_MAX: where content goes that nobody reads; and scratch */
+	uint64_t seed[2];			/* random: of request ids */
 	struct held *held;			/* newest first */
 	interest_id pause_id;
 	bool paused;				/* the listeners are not awaited */
@@ -113,8 +116,8 @@ int server_join(struct server *server);
 
 /* Worker's thread; for connection.c. */
 struct held *server_held(struct server *server, uint64_t snapshot);	/* never NULL for a number that is held */
-const struct ready *server_ready(struct held *held, enum route_answer answer,
-				 enum http_persistence persistence, time_t now);	/* with that Date */
+const struct ready *server_ready(struct held *held, uint32_t answer, enum http_persistence persistence,
+				 time_t now);		/* with that Date */
 uint32_t server_count(struct server *server, int change);	/* connections of all workers, after the change */
 void server_hold(struct server *server, struct connection *connection, struct held *held);
 void server_let_go(struct server *server, struct connection *connection);

@@ -6,102 +6,142 @@
 #include "http/snapshot.h"
 
 #include "core/cleanup.h"
+#include "http/variables.h"
 
-#include <assert.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 
-/* Copies the bytes to the image's end, and says where they are. */
-static void append(char *image, size_t *length, const char *bytes, size_t n, uint32_t *ret_at, uint32_t *ret_length)
+/* While an image is made: first only measured, then filled. */
+struct image {
+	char *bytes;			/* NULL: only measured */
+	size_t length;
+};
+
+static void append(struct image *image, const char *bytes, size_t n, uint32_t *ret_at, uint32_t *ret_length)
 {
-	*ret_at = (uint32_t) *length;
+	*ret_at = (uint32_t) image->length;
 	*ret_length = (uint32_t) n;
-	if (n > 0)
-		memcpy(image + *length, bytes, n);
-	*length += n;
+	if (image->bytes && n > 0)
+		memcpy(image->bytes + image->length, bytes, n);
+	image->length += n;
 }
 
-static int prepare(struct prepared *ret, char *image, size_t *length, const struct http_answer *answer)
+/* The page of an error may be that of many routes, and is there once. */
+static bool share_body(const struct snapshot *s, const struct route_answer *answers, uint32_t number)
 {
+	struct prepared *prepared = &s->answers[number];
+
+	for (uint32_t i = 0; i < number && i < ROUTE_FIXED; i++) {
+		if (answers[i].answer.body.at != answers[number].answer.body.at ||
+		    answers[i].answer.body.length != answers[number].answer.body.length)
+			continue;
+		prepared->body = s->answers[i].body;
+		prepared->body_length = s->answers[i].body_length;
+		return true;
+	}
+	return false;
+}
+
+static int prepare(struct snapshot *s, struct image *image, const struct route_answer *answers, uint32_t number)
+{
+	const struct http_answer *answer = &answers[number].answer;
+	struct prepared *ret = &s->answers[number];
 	char head[HTTP_HEAD_MAX];
+	ssize_t n = 0;
 
 	for (int i = 0; i < HTTP_PERSISTENCES; i++) {
-		ssize_t n = http_head_write(head, sizeof head, answer, (enum http_persistence) i, &ret->date);
-
+		n = http_head_write(head, sizeof head, answer, (enum http_persistence) i, &ret->date);
 		if (n < 0)
 			return -E2BIG;
-		append(image, length, head, (size_t) n, &ret->head[i], &ret->head_length[i]);
+		append(image, head, (size_t) n, &ret->head[i], &ret->head_length[i]);
 	}
-	append(image, length, answer->body.at, answer->body.length, &ret->body, &ret->body_length);
-	ret->status = answer->status;
-	return 0;
+	if (!share_body(s, answers, number))
+		append(image, answer->body.at, answer->body.length, &ret->body, &ret->body_length);
+	ret->status = (uint16_t) answer->status;
+	ret->delay_ms = answers[number].delay_ms;
+	ret->variables = http_variables_has((struct slice) { head, (size_t) n });
+	ret->needs_host = http_variables_has_host((struct slice) { head, (size_t) n });
+	return image->length <= HTTP_IMAGE_MAX ? 0 : -E2BIG;
 }
 
-static size_t size_at_most(const struct http_answer *answers, uint32_t n_answers)
+static int prepare_all(struct snapshot *s, struct image *image, const struct route_answer *answers)
 {
-	size_t size = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < n_answers; i++)
-		size += answers[i].body.length + (size_t) HTTP_PERSISTENCES * HTTP_HEAD_MAX;
-	return size;
+	for (uint32_t i = 0; i < s->n_answers && r == 0; i++)
+		r = prepare(s, image, answers, i);
+	return r;
 }
 
 /* Fills the memfd through a mapping, then seals it: sealing against writing needs that mapping gone. */
-static int make_image(struct snapshot *s, const struct http_answer *answers, size_t size)
+static int make_image(struct snapshot *s, const struct route_answer *answers)
 {
-	char *image;
-	int r = 0;
+	struct image measured = { 0 }, image = { 0 };
+	int r;
 
-	s->image_fd = memfd_create("reactord-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (s->image_fd < 0 || ftruncate(s->image_fd, (off_t) size) < 0)
-		return -errno;
-	image = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->image_fd, 0);
-	if (image == MAP_FAILED)
-		return -errno;
-	for (uint32_t i = 0; i < s->n_answers && r == 0; i++)
-		r = prepare(&s->answers[i], image, &s->image_length, &answers[i]);
-	(void) munmap(image, size);
+	r = prepare_all(s, &measured, answers);
 	if (r < 0)
 		return r;
-	if (ftruncate(s->image_fd, (off_t) s->image_length) < 0 ||
-	    fcntl(s->image_fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+	s->image_length = measured.length;
+	s->image_fd = memfd_create("reactord-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->image_fd < 0 || ftruncate(s->image_fd, (off_t) s->image_length) < 0)
+		return -errno;
+	image.bytes = mmap(NULL, s->image_length, PROT_READ | PROT_WRITE, MAP_SHARED, s->image_fd, 0);
+	if (image.bytes == MAP_FAILED)
+		return -errno;
+	r = prepare_all(s, &image, answers);
+	(void) munmap(image.bytes, s->image_length);
+	if (r < 0)
+		return r;
+	if (fcntl(s->image_fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		return -errno;
 	return 0;
 }
 
-int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits,
-		 const struct http_answer *answers, uint32_t n_answers)
+static int fill(struct snapshot *s, const struct route_settings *settings, size_t n_switches)
 {
-	size_t size = size_at_most(answers, n_answers);
-	struct snapshot *s;
+	cleanup(free_pointer) struct route_answer *answers = NULL;
 	void *image;
 	int r;
 
-	assert(n_answers <= ANSWERS_MAX);
-	if (size > HTTP_IMAGE_MAX)
-		return -E2BIG;
-	s = calloc(1, sizeof *s);
+	s->on = calloc(n_switches + 1, sizeof *s->on);
+	if (!s->on)
+		return -ENOMEM;
+	r = routes_new(&s->routes, &answers, &s->n_answers, settings, s->on);
+	if (r < 0)
+		return r;
+	s->answers = calloc(s->n_answers, sizeof *s->answers);
+	if (!s->answers)
+		return -ENOMEM;
+	r = make_image(s, answers);
+	if (r < 0)
+		return r;
+	/* Private, though nobody writes: before Linux 6.7 what is sealed against writing cannot be mapped shared. */
+	image = mmap(NULL, s->image_length, PROT_READ, MAP_PRIVATE, s->image_fd, 0);
+	if (image == MAP_FAILED)
+		return -errno;
+	s->image = image;
+	return 0;
+}
+
+int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits, const struct route_settings *settings,
+		 size_t n_switches)
+{
+	struct snapshot *s = calloc(1, sizeof *s);
+	int r;
+
 	if (!s)
 		return -ENOMEM;
 	s->image_fd = -1;
 	s->number = number;
 	s->limits = *limits;
-	s->n_answers = n_answers;
-	r = make_image(s, answers, size);
-	if (r < 0)
-		goto fail;
-	/* Private, though nobody writes: before Linux 6.7 what is sealed against writing cannot be mapped shared. */
-	image = mmap(NULL, s->image_length, PROT_READ, MAP_PRIVATE, s->image_fd, 0);
-	if (image == MAP_FAILED) {
-		r = -errno;
-		goto fail;
+	r = fill(s, settings, n_switches);
+	if (r < 0) {
+		snapshot_free(s);
+		return r;
 	}
-	s->image = image;
 	*ret = s;
 	return 0;
-fail:
-	snapshot_free(s);
-	return r;
 }
 
 struct snapshot *snapshot_free(struct snapshot *s)
@@ -111,6 +151,9 @@ struct snapshot *snapshot_free(struct snapshot *s)
 	if (s->image)
 		(void) munmap((void *) s->image, s->image_length);
 	close_fd(&s->image_fd);
+	routes_free(s->routes);
+	free(s->answers);
+	free((void *) s->on);
 	free(s);
 	return NULL;
 }

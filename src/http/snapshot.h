@@ -6,8 +6,7 @@
  * memfd: heads and bodies are named by offsets in it, so that a half-sent body can be finished from the very bytes it
  * was begun with, by another process too.  Made and freed by the main thread; workers only read it.
  */
-#include "http/parser.h"
-#include "http/response.h"
+#include "http/routes.h"
 
 enum {
 	HTTP_HEAD_MAX = 16 * 1024,	/* a response head's size at most */
@@ -21,10 +20,11 @@ struct prepared {
 	uint32_t head[HTTP_PERSISTENCES], head_length[HTTP_PERSISTENCES];
 	uint32_t date;			/* offset of Date's value in each of the heads */
 	uint32_t body, body_length;
-	uint32_t status;
+	uint32_t delay_ms;
+	uint16_t status;
+	bool variables;			/* the heads are templates */
+	bool needs_host;		/* and repeat the host */
 };
-
-enum { ANSWERS_MAX = 32 };
 
 struct snapshot {
 	uint64_t number;
@@ -34,11 +34,13 @@ struct snapshot {
 	int image_fd;			/* owned; sealed */
 	const char *image;		/* owned: its mapping, read only */
 	size_t image_length;
+	struct routes *routes;		/* owned */
+	struct prepared *answers;	/* owned; by the numbers that routes_find() gives */
 	uint32_t n_answers;
-	struct prepared answers[ANSWERS_MAX];	/* by enum route_answer, routes.h */
+	_Atomic bool *on;		/* owned: the switches of its routes, which main sets */
 };
 
-/* The answers are in the order of routes.h.  -E2BIG: a head or all together are too large. */
-int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits,
-		 const struct http_answer *answers, uint32_t n_answers);
+/* The settings are copied.  -E2BIG: a head or all together are too large. */
+int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits, const struct route_settings *settings,
+		 size_t n_switches);
 struct snapshot *snapshot_free(struct snapshot *snapshot);	/* NULL is fine; returns NULL */

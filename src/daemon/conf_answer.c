@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An answer's section is found again by what it means, not by how it is written: [route /a/../b] and [route /b] are one,
+ * whose settings a later file may replace one by one.
+ *
+ * What an answer does not say follows from its status: [response] says Hello, and a route nothing, when that is a
+ * success; otherwise the body is the page of [error STATUS], if there is one, or "404 Not Found".  Rejected: to let
+ * routes inherit what [response] says.  Whoever adds a field to one answer would have to take it out of all others.
+ */
+#include "daemon/conf_answer.h"
+#include "core/cleanup.h"
+#include "daemon/conf_body.h"
+#include "daemon/conf_errors.h"
+#include "daemon/conf_values.h"
+#include "http/bytes.h"
+#include "http/conditions.h"
+#include "http/target.h"
+#include "http/variables.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct conf_answer *conf_answer_free(struct conf_answer *answer)
+{
+	if (!answer)
+		return NULL;
+	conf_clear_headers(answer);
+	free(answer->name);
+	free(answer->host);
+	free(answer->path);
+	free(answer->body_file);
+	free(answer->methods);
+	free(answer->enable_if_exists);
+	free(answer->field_texts);
+	free(answer->fields);
+	free(answer->content_type);
+	free(answer->body);
+	free(answer->gzip_bytes);
+	free(answer);
+	return NULL;
+}
+
+/* ---- Sections ---- */
+
+/* The answer becomes the configuration's, also on failure. */
+static int add_answer(struct conf_loading *load, struct conf_answer *answer, const char *name)
+{
+	struct conf *conf = load->conf;
+	struct conf_answer **answers = realloc(conf->answers, (conf->n_answers + 1) * sizeof *answers);
+
+	if (answers)
+		conf->answers = answers;
+	answer->name = strdup(name);
+	if (!answers || !answer->name) {
+		conf_answer_free(answer);
+		return conf_out_of_memory(load);
+	}
+	answer->file = conf_place(load);
+	answer->line = load->line;
+	answer->other_methods = 405;
+	answer->on = ROUTE_ALWAYS;
+	if (answer->answer.status == 0)
+		answer->answer.status = answer->kind == CONF_MAINTENANCE ? 503 : 200;
+	answers[conf->n_answers++] = answer;
+	load->answer = answer;
+	load->section = answer->kind;
+	return 0;
+}
+
+int conf_add_response(struct conf_loading *load)
+{
+	struct conf_answer *answer = calloc(1, sizeof *answer);
+
+	if (!answer)
+		return conf_out_of_memory(load);
+	answer->kind = CONF_RESPONSE;
+	return add_answer(load, answer, "response");
+}
+
+/* The text with small letters; NULL: no memory. */
+static char *lower(const char *text, size_t length)
+{
+	char *copy = strndup(text, length);
+
+	for (char *at = copy; at && *at; at++)
+		*at = (char) tolower((unsigned char) *at);
+	return copy;
+}
+
+static bool is_host(const char *at, size_t length)
+{
+	const char *end = at + length;
+
+	if (length > 2 && *at == '[')		/* an address, which is compared as it is written */
+		return end[-1] == ']' && strspn(at + 1, "0123456789abcdefABCDEF:.") == length - 2;
+	return http_skip(at, end, HTTP_HOST) == end;
+}
+
+static const char *pattern_refused(const char *pattern)
+{
+	const char *path = strchr(pattern, '/');
+	const char *star = path ? strchr(path, '*') : NULL;
+
+	if (!*pattern)
+		return "the path is missing: it is [route /path], [route /prefix/*] or [route example.org/path]";
+	if (strstr(pattern, "://"))
+		return "it is written without http://, like [route example.org/path]";
+	if (!path)
+		return "there is no / in it; a route is [route /path], [route /prefix/*] or [route example.org/path], and "
+		       "[route example.org/*] is all of a host";
+	if (!is_host(pattern, (size_t) (path - pattern)))
+		return "what stands before the first / is no host, which has neither a port nor a *";
+	if (strpbrk(path, "?#"))
+		return "only the path is compared; a ? in a path is written %3F, a # %23";
+	if (star && star[1])
+		return "a * can stand at the end only; a * in a path is written %2A";
+	return NULL;
+}
+
+/* Fills in host, path and prefix. */
+static int parse_pattern(struct conf_loading *load, struct conf_answer *answer, const char *pattern)
+{
+	const char *path = strchr(pattern, '/');
+	size_t length = path ? strlen(path) : 0;
+	const char *why = pattern_refused(pattern);
+
+	if (!why && length > HTTP_REQUEST_LINE_MAX)
+		why = "the path is too long";
+	if (why)
+		return conf_mistake(load, "[route %s]: %s", conf_show(slice_of(pattern)).text, why);
+	answer->prefix = path[length - 1] == '*';
+	length -= answer->prefix;
+	answer->host = lower(pattern, (size_t) (path - pattern));
+	answer->path = malloc(3 * length + 1);
+	if (!answer->host || !answer->path)
+		return conf_out_of_memory(load);
+	answer->path_length = http_path_normalise(answer->path, (struct slice) { path, length });
+	return 0;
+}
+
+static int parse_status(struct conf_loading *load, struct conf_answer *answer, const char *text)
+{
+	char *end;
+	unsigned long status = strtoul(text, &end, 10);
+
+	if (strlen(text) != 3 || *end || status < 400 || status > 599)
+		return conf_mistake(load, "[error %s]: it is [error STATUS], with a status from 400 to 599, like [error 404]",
+				    conf_show(slice_of(text)).text);
+	answer->answer.status = (unsigned) status;
+	return 0;
+}
+
+static bool is_same(const struct conf_answer *a, const struct conf_answer *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == CONF_ERROR)
+		return a->answer.status == b->answer.status;
+	if (a->kind != CONF_ROUTE)
+		return true;
+	return a->prefix == b->prefix && strcmp(a->host, b->host) == 0 &&
+	       slice_equal((struct slice) { a->path, a->path_length }, (struct slice) { b->path, b->path_length });
+}
+
+static int read_argument(struct conf_loading *load, struct conf_answer *answer, const char *argument)
+{
+	const char *word = conf_section_word(answer->kind);
+
+	if (answer->kind == CONF_ROUTE)
+		return parse_pattern(load, answer, argument);
+	if (answer->kind == CONF_ERROR)
+		return parse_status(load, answer, argument);
+	if (*argument)
+		return conf_mistake(load, "[%s %s]: nothing stands behind %s", word, conf_show(slice_of(argument)).text,
+				    word);
+	return 0;
+}
+
+int conf_enter_answer(struct conf_loading *load, enum conf_section kind, const char *name, const char *argument)
+{
+	struct conf_answer *answer = calloc(1, sizeof *answer);
+	int r;
+
+	if (!answer)
+		return conf_out_of_memory(load);
+	answer->kind = kind;
+	r = read_argument(load, answer, argument);
+	if (r < 0) {
+		conf_answer_free(answer);
+		return r;
+	}
+	for (size_t i = 0; i < load->conf->n_answers; i++) {
+		if (!is_same(load->conf->answers[i], answer))
+			continue;
+		conf_answer_free(answer);
+		load->answer = load->conf->answers[i];
+		load->section = kind;
+		return 0;
+	}
+	if (load->conf->n_answers > ROUTES_MAX) {
+		conf_answer_free(answer);
+		return conf_mistake(load, "[%s]: there are more than %d sections like that", conf_show(slice_of(name)).text,
+				    ROUTES_MAX);
+	}
+	return add_answer(load, answer, name);
+}
+
+/* ---- What follows when all is loaded ---- */
+
+static bool is_set(const struct conf_loading *load, int key)
+{
+	return conf_origin(load, &conf_keys[key])->source > 0;
+}
+
+static bool is_wrong(const struct conf_answer *answer)
+{
+	for (int i = 0; i < CONF_ANSWER_KEYS; i++)
+		if (answer->origins[i].wrong)
+			return true;
+	return false;
+}
+
+/* The place of a mistake that shows only now: that of the first of these keys that was set, or else of the section. */
+static void mistake_of(struct conf_loading *load, const int *keys, size_t n, const char *what)
+{
+	const struct conf_origin *origin = NULL;
+
+	for (size_t i = 0; i < n && !(origin && origin->source); i++)
+		origin = conf_origin(load, &conf_keys[keys[i]]);
+	if (!origin || !origin->source)
+		(void) conf_mistake_at(load, load->answer->file, load->answer->line, "%s.%s: %s",
+				       conf_shown_name(load).text, conf_keys[keys[0]].name, what);
+	else
+		(void) conf_mistake_at(load, origin->file, origin->line, "%s.%s: %s", conf_shown_name(load).text,
+				       conf_keys[keys[0]].name, what);
+}
+
+#define MISTAKE_OF(load, what, ...) \
+	mistake_of(load, (const int[]) { __VA_ARGS__ }, sizeof (int[]) { __VA_ARGS__ } / sizeof(int), what)
+
+static int own_body(struct conf_answer *answer, const char *text)
+{
+	answer->body = strdup(text);
+	if (!answer->body)
+		return -ENOMEM;
+	answer->answer.body = slice_of(answer->body);
+	return 0;
+}
+
+static void default_content_type(struct conf_loading *load, struct slice content_type)
+{
+	if (!is_set(load, CONF_KEY_CONTENT_TYPE))
+		load->answer->answer.content_type = content_type;
+}
+
+/* Its page, and those of its fields that the answer does not have. */
+static int take_error(struct conf_loading *load, const struct conf_answer *error)
+{
+	struct conf_answer *answer = load->answer;
+	struct http_field *fields;
+
+	answer->answer.body = error->answer.body;
+	answer->foreign_body = true;
+	default_content_type(load, error->answer.content_type);
+	fields = realloc(answer->fields, (answer->n_fields + error->n_fields + 1) * sizeof *fields);
+	if (!fields)
+		return conf_out_of_memory(load);
+	answer->fields = fields;
+	answer->answer.fields = fields;
+	for (size_t i = 0; i < error->n_fields; i++)
+		if (!http_answer_has(&answer->answer, error->fields[i].name))
+			fields[answer->answer.n_fields++] = error->fields[i];
+	return 0;
+}
+
+static const struct conf_answer *find_error(const struct conf_loading *load, unsigned status)
+{
+	for (size_t i = 0; i < load->conf->n_answers; i++)
+		if (load->conf->answers[i]->kind == CONF_ERROR && load->conf->answers[i]->answer.status == status)
+			return load->conf->answers[i];
+	return NULL;
+}
+
+/* Neither body nor body_file was set. */
+static int default_body(struct conf_loading *load)
+{
+	struct conf_answer *answer = load->answer;
+	unsigned status = answer->answer.status;
+	const struct conf_answer *error = answer->kind == CONF_ERROR ? NULL : find_error(load, status);
+	const char *reason = http_reason(status);
+	char text[64];
+
+	if (!http_status_has_content(status)) {
+		default_content_type(load, SLICE(""));
+		return 0;
+	}
+	if (error)
+		return take_error(load, error);
+	if (status < 300) {
+		default_content_type(load, answer->kind == CONF_RESPONSE ? SLICE("text/html") : SLICE(""));
+		if (answer->kind == CONF_RESPONSE && own_body(answer, "Hello") < 0)
+			return conf_out_of_memory(load);
+		return 0;
+	}
+	(void) snprintf(text, sizeof text, "%u%s%s\n", status, *reason ? " " : "", reason);
+	default_content_type(load, SLICE("text/plain"));
+	return own_body(answer, text) < 0 ? conf_out_of_memory(load) : 0;
+}
+
+/* Of the bytes, so that all hosts that have the page agree on it (FNV-1a, and the length). */
+static void make_etag(char to[64], struct slice body, const char *suffix)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < body.length; i++)
+		hash = (hash ^ (unsigned char) body.at[i]) * 0x100000001b3;
+	(void) snprintf(to, 64, "\"%016llx-%zx%s\"", (unsigned long long) hash, body.length, suffix);
+}
+
+static const struct http_field *find_field(const struct conf_answer *answer, struct slice name)
+{
+	for (size_t i = 0; i < answer->answer.n_fields; i++)
+		if (slice_equal_nocase(answer->answer.fields[i].name, name))
+			return &answer->answer.fields[i];
+	return NULL;
+}
+
+/* A file's validators; fields that are configured go before them.  RFC 9110 8.8.2.1: no date may be in the future. */
+static void make_validators(struct conf_answer *answer)
+{
+	time_t now = time(NULL);
+
+	if (answer->answer.status >= 300 || !answer->body_file)
+		return;
+	if (!find_field(answer, SLICE("ETag"))) {
+		make_etag(answer->etag, answer->answer.body, "");
+		make_etag(answer->gzip_etag, answer->answer.body, "-gzip");
+		answer->answer.etag = slice_of(answer->etag);
+	}
+	if (!find_field(answer, SLICE("Last-Modified")) && answer->modified > 0) {
+		if (answer->modified > now)
+			answer->modified = now;
+		http_date_write(answer->last_modified, answer->modified);
+		answer->answer.last_modified = slice_of(answer->last_modified);
+	}
+}
+
+/* What is configured as a field is what conditions are judged by. */
+static void take_validators(struct conf_answer *answer)
+{
+	const struct http_field *modified = find_field(answer, SLICE("Last-Modified"));
+
+	if (modified && !http_date_read(modified->value, time(NULL), &answer->modified))
+		answer->modified = 0;
+}
+
+static void judge_head(struct conf_loading *load)
+{
+	char head[HTTP_HEAD_MAX];
+	const char *why;
+	uint32_t date;
+
+	/* The longest head is the one that says keep-alive. */
+	if (http_head_write(head, sizeof head, &load->answer->answer, HTTP_KEEP_ALIVE, &date) < 0)
+		MISTAKE_OF(load, "all fields together have more than 16384 bytes", CONF_KEY_HEADER);
+	why = http_answer_refused(&load->answer->answer);
+	if (why)
+		MISTAKE_OF(load, why, CONF_KEY_STATUS, CONF_KEY_BODY_FILE, CONF_KEY_BODY, CONF_KEY_HEADER);
+	if (load->answer->gzip && find_field(load->answer, SLICE("Content-Encoding")))
+		MISTAKE_OF(load, "the body is compressed already, says header Content-Encoding", CONF_KEY_GZIP);
+	if (load->answer->gzip && find_field(load->answer, SLICE("ETag")))
+		MISTAKE_OF(load, "two representations cannot have one ETag; leave out the header ETag", CONF_KEY_GZIP);
+	if (load->answer->kind == CONF_MAINTENANCE && !load->answer->enable_if_exists)
+		MISTAKE_OF(load, "it is missing; name the file whose being there turns maintenance on",
+			   CONF_KEY_ENABLE_IF_EXISTS);
+}
+
+static void finish_answer(struct conf_loading *load)
+{
+	struct conf_answer *answer = load->answer;
+
+	default_content_type(load, SLICE("text/html"));
+	if (answer->body_file && !conf_origin(load, &conf_keys[CONF_KEY_BODY_FILE])->wrong)
+		(void) conf_read_body_file(load);
+	answer->n_own_fields = answer->n_fields;
+	if (!load->error && !is_wrong(answer) && !is_set(load, CONF_KEY_BODY) && !is_set(load, CONF_KEY_BODY_FILE))
+		(void) default_body(load);
+	if (load->error || is_wrong(answer))
+		return;
+	judge_head(load);
+	make_validators(answer);
+	take_validators(answer);
+	if (answer->gzip && answer->answer.body.length > 0)
+		(void) conf_compress_body(load);
+}
+
+/* Each file that some answer depends on gets a number. */
+static int number_switches(struct conf *conf)
+{
+	conf->switches = calloc(conf->n_answers, sizeof *conf->switches);
+	if (!conf->switches)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->n_answers; i++) {
+		struct conf_answer *answer = conf->answers[i];
+		size_t on = 0;
+
+		if (!answer->enable_if_exists)
+			continue;
+		while (on < conf->n_switches && strcmp(conf->switches[on], answer->enable_if_exists) != 0)
+			on++;
+		if (on == conf->n_switches)
+			conf->switches[conf->n_switches++] = answer->enable_if_exists;
+		answer->on = (int) on;
+	}
+	return 0;
+}
+
+void conf_finish_answers(struct conf_loading *load)
+{
+	/* The errors first: others take their pages. */
+	for (int errors = 1; errors >= 0; errors--) {
+		for (size_t i = 0; i < load->conf->n_answers && !load->error; i++) {
+			load->answer = load->conf->answers[i];
+			load->section = load->answer->kind;
+			if ((load->section == CONF_ERROR) == errors)
+				finish_answer(load);
+		}
+	}
+	load->answer = NULL;
+	if (!load->error && number_switches(load->conf) < 0)
+		(void) conf_out_of_memory(load);
+}
+
+/* ---- What the workers answer from ---- */
+
+static struct route_setting route_setting(const struct conf_answer *from)
+{
+	return (struct route_setting) {
+		.host = slice_of(from->host ? from->host : ""),
+		.path = { from->path, from->path_length },
+		.prefix = from->prefix,
+		.all = from->kind == CONF_MAINTENANCE,
+		.on = from->on,
+		.methods = slice_of(from->methods ? from->methods : ""),
+		.other_methods = from->other_methods,
+		.delay_ms = from->delay_ms,
+		.answer = from->answer,
+		.modified = from->modified,
+		.gzip_body = from->gzip_body,
+		.gzip_etag = slice_of(from->gzip_etag),
+	};
+}
+
+int conf_routes(const struct conf *conf, struct route_settings *ret)
+{
+	struct route_setting *routes = calloc(conf->n_answers, sizeof *routes);
+	struct http_answer *errors = calloc(conf->n_answers, sizeof *errors);
+	size_t n_routes = 0, n_errors = 0;
+
+	if (!routes || !errors) {
+		free(routes);
+		free(errors);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < conf->n_answers; i++) {
+		if (conf->answers[i]->kind == CONF_ERROR)
+			errors[n_errors++] = conf->answers[i]->answer;
+		else
+			routes[n_routes++] = route_setting(conf->answers[i]);
+	}
+	*ret = (struct route_settings) { .routes = routes, .n_routes = n_routes, .errors = errors, .n_errors = n_errors };
+	return 0;
+}
+
+void conf_routes_free(struct route_settings *settings)
+{
+	free((void *) settings->routes);
+	free((void *) settings->errors);
+	*settings = (struct route_settings) { 0 };
+}
+
+void conf_answer_only(struct conf *conf, const struct http_answer *answer)
+{
+	while (conf->n_answers > 1)
+		conf_answer_free(conf->answers[--conf->n_answers]);
+	conf->answers[0]->answer = *answer;
+	conf->answers[0]->n_own_fields = 0;
+}
