@@ -1095,7 +1095,8 @@ START_TEST(a_compressed_copy_is_kept_when_it_is_smaller)
 		       "body_file = page\n"));
 	ck_assert_uint_gt(setting(1)->gzip_body.length, 20);
 	ck_assert_uint_lt(setting(1)->gzip_body.length, 2000);
-	ck_assert(!slice_equal(setting(1)->gzip_etag, setting(1)->answer.etag));
+	ck_assert_uint_gt(setting(1)->gzip_etag.length, 0);
+	ck_assert(!slice_equal(settings.routes[1].gzip_etag, settings.routes[1].answer.etag));
 	ck_assert_uint_eq(setting(2)->gzip_body.length, 0);
 	ck_assert_uint_eq(setting(3)->gzip_body.length, 0);
 

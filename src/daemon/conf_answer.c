@@ -61,6 +61,7 @@ static int add_answer(struct conf_loading *load, struct conf_answer *answer, con
 	answer->line = load->line;
 	answer->other_methods = 405;
 	answer->on = ROUTE_ALWAYS;
+	answer->answer.content_type = answer->answer.body = (struct slice) { "", 0 };
 	if (answer->answer.status == 0)
 		answer->answer.status = answer->kind == CONF_MAINTENANCE ? 503 : 200;
 	answers[conf->n_answers++] = answer;
