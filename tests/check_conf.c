@@ -318,6 +318,11 @@ static const struct {
 	{ "[route a:80/]\n", "f:1: [route a:80/]: what stands before the first / is no host, which has neither a port nor "
 	  "a *\n" },
 	{ "[route /a?b]\n", "f:1: [route /a?b]: only the path is compared; a ? in a path is written %3F, a # %23\n" },
+	{ "[route *.a/b]\n", "f:1: [route *.a/b]: a host has no *; each host has a route of its own\n" },
+	{ "[route /a]\nheader = ETag: v1\n", "f:2: route /a.header: ETag: an entity tag has quotation marks, like \"v1\" "
+	  "or W/\"v1\"\n" },
+	{ "[route /a]\nheader = Last-Modified: yesterday\n", "f:2: route /a.header: Last-Modified: a date is written like "
+	  "Sun, 06 Nov 1994 08:49:37 GMT\n" },
 	{ "[route /a*b]\n", "f:1: [route /a*b]: a * can stand at the end only; a * in a path is written %2A\n" },
 	{ "[route /a]\nstatsu = 200\n", "f:2: unknown key \"statsu\" in [route /a]; did you mean status?\n" },
 	{ "[route /a]\nstatus = 99\n", "f:2: route /a.status: 99 is out of range, which is 200 to 599\n" },
@@ -815,7 +820,8 @@ START_TEST(a_head_that_could_not_be_sent_is_a_mistake)
 	fprintf(file, "[response]\nheader = A: %020000d\n", 0);
 	fclose(file);
 	ck_assert_int_eq(load(), -EINVAL);
-	ck_assert_str_eq(mistakes, "f:2: response.header: all fields together have more than 16384 bytes\n");
+	ck_assert_str_eq(mistakes, "f:2: response.header: all fields together have more than 15 KiB, or 8 KiB with "
+			 "variables in them\n");
 }
 END_TEST
 
@@ -986,6 +992,27 @@ START_TEST(a_route_is_read)
 }
 END_TEST
 
+static const struct {
+	const char *pattern, *path;
+	bool prefix;
+} patterns[] = {
+	{ "/*", "/", true }, { "/.*", "/.", true }, { "/%2e*", "/.", true }, { "/a/..*", "/a/..", true },
+	{ "/a/../*", "/", true }, { "/a/..", "/", false }, { "/a*", "/a", true }, { "/a/*", "/a/", true },
+};
+
+START_TEST(a_prefix_may_end_in_dots)
+{
+	char text[64];
+
+	(void) snprintf(text, sizeof text, "[route h./x]\n[route %s]\n", patterns[_i].pattern);
+	must(load_text(text));
+	ck_assert(slice_equal(setting(1)->host, SLICE("h")));
+	ck_assert_str_eq(all_of(setting(2)->path), patterns[_i].path);
+	ck_assert_int_eq(setting(2)->prefix, patterns[_i].prefix);
+	conf_routes_free(&settings);
+}
+END_TEST
+
 START_TEST(a_later_file_replaces_settings_of_a_route_one_by_one)
 {
 	put("f", "[route /a]\nstatus = 201\nbody = one\nheader = A: b\n");
@@ -1065,13 +1092,14 @@ START_TEST(a_file_gives_an_answer_its_validators)
 	ck_assert(etag.at[0] == '"' && etag.at[etag.length - 1] == '"');
 	memcpy(kept, etag.at, etag.length);
 	ck_assert_uint_eq(setting(1)->answer.last_modified.length, HTTP_DATE_LENGTH);
-	ck_assert_int_gt(setting(1)->modified, 0);
+	ck_assert_int_gt(setting(1)->validators.modified, 0);
 	ck_assert_uint_eq(setting(2)->answer.etag.length, 0);
 	ck_assert_uint_eq(setting(2)->answer.last_modified.length, 0);
 	ck_assert_uint_eq(setting(3)->answer.etag.length, 0);
 	ck_assert_uint_eq(setting(4)->answer.etag.length, 0);
 	ck_assert_uint_eq(setting(4)->answer.last_modified.length, 0);
-	ck_assert_int_eq(setting(4)->modified, 784111777);
+	ck_assert(slice_equal(setting(4)->validators.etag, SLICE("\"x\"")));
+	ck_assert_int_eq(setting(4)->validators.modified, 784111777);
 
 	must(load());		/* the same bytes, the same tag; others, another */
 	ck_assert(slice_equal(setting(1)->answer.etag, (struct slice) { kept, etag.length }));
@@ -1366,6 +1394,7 @@ int main(void)
 	tcase_add_loop_test(tests, what_needs_a_restart_is_told, 0, N(restarts));
 	tcase_add_test(tests, a_limit_that_was_lowered_can_be_raised_to_what_the_daemon_was_started_with);
 	tcase_add_test(tests, a_route_is_read);
+	tcase_add_loop_test(tests, a_prefix_may_end_in_dots, 0, N(patterns));
 	tcase_add_test(tests, a_later_file_replaces_settings_of_a_route_one_by_one);
 	tcase_add_loop_test(tests, what_is_not_set_follows_from_the_status, 0, N(implied));
 	tcase_add_test(tests, a_route_without_a_body_has_none_or_says_its_status);

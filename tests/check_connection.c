@@ -1308,6 +1308,65 @@ START_TEST(who_is_gone_gets_no_delayed_answer)
 }
 END_TEST
 
+/* Who has sent its end may be gone: where room is needed, it is its. */
+START_TEST(who_has_sent_its_end_makes_room_before_its_delayed_answer)
+{
+	struct http_limits limits = generous_limits;
+	const struct route_setting routes[] = {
+		{ .on = ROUTE_ALWAYS, .answer = answer_with(hello) },
+		{ .on = ROUTE_ALWAYS, .path = SLICE("/slow"), .delay_ms = DELAY_MS, .answer = answer_with(SLICE("slow")) },
+	};
+	struct client waits, gone, late, later;
+
+	limits.max_connections = 2;
+	site_open_routes(&site, _i, &limits, routes, 2);
+	client_open(&waits, &site);
+	say(&waits, ASK("GET", "/slow"));
+	client_open(&gone, &site);
+	say(&gone, ASK("GET", "/slow"));
+	wait_for_standing(&site, 2);
+	turn_over(&site);
+	client_open(&late, &site);
+	say(&late, GET);
+	hear_error(&late, 503);
+	client_end(&gone);
+	turn_over(&site);
+	turn_over(&site);
+	client_open(&later, &site);
+	say(&later, GET);
+	hear_reply(&later, 200, hello);
+	hear_end(&gone);
+	pass(DELAY_MS + 1);
+	hear_reply(&waits, 200, SLICE("slow"));
+	client_close(&waits);
+	client_close(&gone);
+	client_close(&late);
+	client_close(&later);
+}
+END_TEST
+
+START_TEST(what_is_not_repeated_may_be_long)
+{
+	static char path[HTTP_HEAD_MAX + 5000];
+	const struct http_field id = { SLICE("X-Id"), SLICE("${request_id}") };
+	struct route_setting route = { .on = ROUTE_ALWAYS, .answer = answer_with(hello) };
+	struct client client;
+
+	route.answer.fields = &id;
+	route.answer.n_fields = 1;
+	memset(path, 'x', sizeof path - 1);
+	site_open_routes(&site, _i, &generous_limits, &route, 1);
+	client_open(&client, &site);
+	say(&client, "PUT /");
+	say(&client, path);
+	say(&client, " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1");
+	turn_over(&site);
+	say(&client, "2");
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+}
+END_TEST
+
 START_TEST(who_has_sent_its_end_gets_its_delayed_answers)
 {
 	struct client client;
@@ -2180,6 +2239,8 @@ int main(void)
 	ADD(a_delay_begins_at_the_end_of_the_request);
 	ADD(many_delayed_answers_wait_at_once);
 	ADD(who_is_gone_gets_no_delayed_answer);
+	ADD(who_has_sent_its_end_makes_room_before_its_delayed_answer);
+	ADD(what_is_not_repeated_may_be_long);
 	ADD(who_has_sent_its_end_gets_its_delayed_answers);
 	ADD(a_stop_waits_for_a_delayed_answer);
 	ADD(a_delayed_answer_may_be_long);

@@ -144,6 +144,39 @@ START_TEST(who_finds_no_room_is_told_when_to_come_again)
 {
 	make(&response, 1);
 	ck_assert(http_answer_has(&f.answers[ROUTE_ERROR_503].answer, SLICE("Retry-After")));
+	ck_assert(http_answer_has(&f.answers[ROUTE_REFUSED].answer, SLICE("Retry-After")));
+}
+END_TEST
+
+/* It would hold the place of who comes next for as long as it is not read. */
+START_TEST(who_finds_no_room_gets_no_long_page)
+{
+	static const char text[ROUTE_REFUSED_MAX + 1];
+	struct http_answer error = { .status = 503, .body = { text, ROUTE_REFUSED_MAX } };
+	struct route_settings settings = { .routes = &response, .n_routes = 1, .errors = &error, .n_errors = 1 };
+
+	make_site(&settings);
+	ck_assert_ptr_eq(f.answers[ROUTE_REFUSED].answer.body.at, text);
+	teardown();
+	error.body.length++;
+	make_site(&settings);
+	ck_assert_uint_eq(f.answers[ROUTE_REFUSED].answer.status, 503);
+	ck_assert_uint_lt(f.answers[ROUTE_REFUSED].answer.body.length, 100);
+	ck_assert_ptr_eq(f.answers[ROUTE_ERROR_503].answer.body.at, text);
+}
+END_TEST
+
+START_TEST(an_allow_that_is_configured_stays_the_only_one)
+{
+	const struct http_field allow = { SLICE("allow"), SLICE("FOO") };
+	const struct http_answer error = { .status = 405, .fields = &allow, .n_fields = 1 };
+	const struct route_setting route = { .on = ROUTE_ALWAYS, .methods = SLICE("GET"), .answer.status = 200 };
+	struct http_request request = ask("PUT", "a", "/", "");
+
+	make_site(&(struct route_settings) { .routes = &route, .n_routes = 1, .errors = &error, .n_errors = 1 });
+	ck_assert_uint_eq(find(&request)->status, 405);
+	ck_assert_uint_eq(find(&request)->allow.length, 0);
+	ck_assert_uint_eq(f.answers[ROUTE_ERROR_405].answer.allow.length, 0);
 }
 END_TEST
 
@@ -310,6 +343,12 @@ START_TEST(maintenance_goes_before_all_routes)
 	f.on[0] = f.on[1] = true;
 	ck_assert_uint_eq(get("h", "/a/b")->status, 503);
 	ck_assert_uint_eq(get("h", "/")->status, 503);
+	{
+		struct http_request options = ask("OPTIONS", "h", "/a/b", ""), server = ask("OPTIONS", "h", "*", "");
+
+		ck_assert_uint_eq(find(&options)->status, 503);
+		ck_assert_uint_eq(find(&server)->status, 503);
+	}
 	f.on[1] = false;
 	ck_assert_uint_eq(get("h", "/a/b")->status, 402);
 }
@@ -382,7 +421,7 @@ static const struct route_setting page = {
 		.status = 200, .content_type = { "a/b", 3 }, .body = { "plain", 5 }, .etag = { "\"p\"", 3 },
 		.last_modified = { "Sun, 06 Nov 1994 08:49:37 GMT", 29 },
 	},
-	.modified = 784111777,
+	.validators = { { "\"p\"", 3 }, 784111777 },
 	.gzip_body = { "small", 5 },
 	.gzip_etag = { "\"z\"", 3 },
 };
@@ -469,6 +508,8 @@ int main(void)
 	tcase_add_loop_test(tests, an_error_can_have_a_page_of_its_own, 0, COUNT(statuses));
 	tcase_add_test(tests, every_answer_is_allowed_by_the_protocol);
 	tcase_add_test(tests, who_finds_no_room_is_told_when_to_come_again);
+	tcase_add_test(tests, who_finds_no_room_gets_no_long_page);
+	tcase_add_test(tests, an_allow_that_is_configured_stays_the_only_one);
 	tcase_add_loop_test(tests, the_longest_that_matches_wins, 0, COUNT(found));
 	tcase_add_test(tests, an_empty_host_is_none);
 	tcase_add_test(tests, the_search_agrees_with_trying_all);

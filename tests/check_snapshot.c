@@ -7,6 +7,8 @@
 #undef NDEBUG
 #include "http/snapshot.h"
 
+#include "http/variables.h"
+
 #include "fixture.h"
 
 #include <string.h>
@@ -195,7 +197,7 @@ START_TEST(an_image_that_is_too_long_is_refused)
 {
 	struct http_answer answer = { .status = 200, .body = { "", HTTP_IMAGE_MAX } };
 
-	ck_assert_int_eq(make_one(&answer), -E2BIG);
+	ck_assert_int_eq(make_one(&answer), -EFBIG);
 }
 END_TEST
 
@@ -231,7 +233,8 @@ START_TEST(a_page_that_many_answers_share_is_there_once)
 
 	for (int i = 0; i < 50; i++)
 		routes[i] = (struct route_setting) {
-			.on = ROUTE_ALWAYS, .path = { page, (size_t) i }, .methods = SLICE("GET"), .answer.status = 200,
+			.on = ROUTE_ALWAYS, .path = { page, (size_t) i }, .methods = SLICE("GET"),
+			.answer = { .status = 410, .body = { page, sizeof page } },
 		};
 	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, &site, 0), 0);
 	ck_assert_uint_lt(f.snapshot->image_length, 2 * sizeof page);
@@ -244,14 +247,13 @@ START_TEST(a_head_that_repeats_something_of_the_request_is_known)
 	struct http_answer answer = { .status = 301, .fields = &field, .n_fields = 1 };
 
 	ck_assert_int_eq(make_one(&answer), 0);
-	ck_assert(f.snapshot->answers[ROUTE_FIXED].variables);
-	ck_assert(f.snapshot->answers[ROUTE_FIXED].needs_host);
-	ck_assert(!f.snapshot->answers[ROUTE_ERROR_400].variables);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_FIXED].variables,
+			  HTTP_VARIABLES_ANY | HTTP_VARIABLES_HOST | HTTP_VARIABLES_PATH);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_ERROR_400].variables, 0);
 	f.snapshot = snapshot_free(f.snapshot);
-	field.value = SLICE("${target}");
+	field.value = SLICE("${request_id}");
 	ck_assert_int_eq(make_one(&answer), 0);
-	ck_assert(f.snapshot->answers[ROUTE_FIXED].variables);
-	ck_assert(!f.snapshot->answers[ROUTE_FIXED].needs_host);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_FIXED].variables, HTTP_VARIABLES_ANY);
 }
 END_TEST
 

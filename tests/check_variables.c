@@ -64,7 +64,7 @@ START_TEST(a_value_is_expanded)
 	ck_assert_ptr_null(http_variables_refused(value));
 	compiled = (struct slice) { template, http_variables_compile(template, value) };
 	ck_assert_uint_le(compiled.length, value.length);
-	ck_assert_int_eq(http_variables_has(compiled), http_variables_used(value));
+	ck_assert_int_eq(http_variables_in(compiled) != 0, http_variables_used(value));
 	http_variables_of(&variables, &request, seed, 1);
 	n = http_variables_expand(text, sizeof text, compiled, &variables);
 	ck_assert_int_ge(n, 0);
@@ -72,7 +72,7 @@ START_TEST(a_value_is_expanded)
 	ck_assert_str_eq(text, values[_i].expanded);
 
 	/* Byte for byte it fits, or it is not begun. */
-	if (http_variables_has(compiled))
+	if (http_variables_in(compiled))
 		for (size_t room = 0; room < (size_t) n; room++)
 			ck_assert_int_eq(http_variables_expand(text, room, compiled, &variables), -ENOBUFS);
 }
@@ -88,16 +88,42 @@ START_TEST(an_unknown_variable_is_refused)
 }
 END_TEST
 
-START_TEST(a_template_that_repeats_the_host_is_known)
+static const struct {
+	const char *value;
+	unsigned in;
+} parts[] = {
+	{ "", 0 },
+	{ "plain $${host}", 0 },
+	{ "${request_id}", HTTP_VARIABLES_ANY },
+	{ "x${path} ${host}", HTTP_VARIABLES_ANY | HTTP_VARIABLES_PATH | HTTP_VARIABLES_HOST },
+	{ "${query}", HTTP_VARIABLES_ANY | HTTP_VARIABLES_QUERY },
+	{ "${target}", HTTP_VARIABLES_ANY | HTTP_VARIABLES_PATH | HTTP_VARIABLES_QUERY },
+};
+
+START_TEST(what_a_template_repeats_is_known)
 {
 	char template[100];
-	size_t n = http_variables_compile(template, SLICE("${path} ${host}"));
+	size_t n = http_variables_compile(template, slice_of(parts[_i].value));
 
-	ck_assert(http_variables_has_host((struct slice) { template, n }));
-	n = http_variables_compile(template, SLICE("${path}${query}${target}${request_id}"));
-	ck_assert(!http_variables_has_host((struct slice) { template, n }));
-	ck_assert(!http_variables_has_host(SLICE("plain")));
-	ck_assert(!http_variables_has_host((struct slice) { 0 }));
+	ck_assert_uint_eq(http_variables_in((struct slice) { template, n }), parts[_i].in);
+}
+END_TEST
+
+/* As much room is needed as there are bytes, and no more. */
+START_TEST(what_need_not_be_escaped_needs_no_room_for_it)
+{
+	static char path[5000], text[5000];
+	struct http_request request = { .path = { path, sizeof path } };
+	struct http_variables variables;
+	char template[10];
+	size_t n = http_variables_compile(template, SLICE("${path}"));
+
+	memset(path, 'a', sizeof path);
+	path[0] = '/';
+	http_variables_of(&variables, &request, seed, 1);
+	ck_assert_int_eq(http_variables_expand(text, sizeof text, (struct slice) { template, n }, &variables), 5000);
+	ck_assert_mem_eq(text, path, sizeof text);
+	ck_assert_int_eq(http_variables_expand(text, 4999, (struct slice) { template, n }, &variables), -ENOBUFS);
 }
 END_TEST
 
@@ -153,7 +179,8 @@ int main(void)
 
 	tcase_add_loop_test(tests, a_value_is_expanded, 0, COUNT(values));
 	tcase_add_loop_test(tests, an_unknown_variable_is_refused, 0, COUNT(wrong));
-	tcase_add_test(tests, a_template_that_repeats_the_host_is_known);
+	tcase_add_loop_test(tests, what_a_template_repeats_is_known, 0, COUNT(parts));
+	tcase_add_test(tests, what_need_not_be_escaped_needs_no_room_for_it);
 	tcase_add_test(tests, no_two_requests_have_one_id);
 	tcase_add_test(tests, no_target_leaves_its_field);
 	suite_add_tcase(suite, tests);

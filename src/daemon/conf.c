@@ -349,7 +349,7 @@ static int load_conf(struct conf **ret, const struct conf_source *source, struct
 	}
 	if (!load.error)
 		load_command_line(&load, source);
-	if (!load.error)
+	if (!load.error && !wanted)
 		conf_finish_answers(&load);
 	free(load.value);
 

@@ -113,11 +113,33 @@ static const char *pattern_refused(const char *pattern)
 		       "[route example.org/*] is all of a host";
 	if (!is_host(pattern, (size_t) (path - pattern)))
 		return "what stands before the first / is no host, which has neither a port nor a *";
+	if (memchr(pattern, '*', (size_t) (path - pattern)))
+		return "a host has no *; each host has a route of its own";
 	if (strpbrk(path, "?#"))
 		return "only the path is compared; a ? in a path is written %3F, a # %23";
 	if (star && star[1])
 		return "a * can stand at the end only; a * in a path is written %2A";
 	return NULL;
+}
+
+/* A prefix may end in the middle of a segment, /.* or /a/..*, whose dots are then not those of a dot segment; so it is made
+ * normal with a letter behind it. */
+static int set_path(struct conf_answer *answer, const char *path)
+{
+	size_t length = strlen(path);
+	char *text = strdup(path);
+
+	answer->path = malloc(3 * length + 1);
+	answer->prefix = path[length - 1] == '*';
+	if (!text || !answer->path) {
+		free(text);
+		return -ENOMEM;
+	}
+	if (answer->prefix)
+		text[length - 1] = 'x';
+	answer->path_length = http_path_normalise(answer->path, (struct slice) { text, length }) - answer->prefix;
+	free(text);
+	return 0;
 }
 
 /* Fills in host, path and prefix. */
@@ -131,13 +153,12 @@ static int parse_pattern(struct conf_loading *load, struct conf_answer *answer, 
 		why = "the path is too long";
 	if (why)
 		return conf_mistake(load, "[route %s]: %s", conf_show(slice_of(pattern)).text, why);
-	answer->prefix = path[length - 1] == '*';
-	length -= answer->prefix;
-	answer->host = lower(pattern, (size_t) (path - pattern));
-	answer->path = malloc(3 * length + 1);
-	if (!answer->host || !answer->path)
+	length = (size_t) (path - pattern);
+	if (length > 1 && path[-1] == '.')	/* of the root: the same host */
+		length--;
+	answer->host = lower(pattern, length);
+	if (!answer->host || set_path(answer, path) < 0)
 		return conf_out_of_memory(load);
-	answer->path_length = http_path_normalise(answer->path, (struct slice) { path, length });
 	return 0;
 }
 
@@ -328,7 +349,25 @@ static const struct http_field *find_field(const struct conf_answer *answer, str
 	return NULL;
 }
 
-/* A file's validators; fields that are configured go before them.  RFC 9110 8.8.2.1: no date may be in the future. */
+/* What is configured as a field is what conditions are judged by. */
+static void take_validators(struct conf_loading *load)
+{
+	struct conf_answer *answer = load->answer;
+	const struct http_field *etag = find_field(answer, SLICE("ETag"));
+	const struct http_field *modified = find_field(answer, SLICE("Last-Modified"));
+
+	if (etag && !http_variables_used(etag->value)) {
+		if (!http_is_etag(etag->value))
+			MISTAKE_OF(load, "ETag: an entity tag has quotation marks, like \"v1\" or W/\"v1\"", CONF_KEY_HEADER);
+		answer->validators.etag = etag->value;
+	}
+	if (modified && !http_variables_used(modified->value) &&
+	    !http_date_read(modified->value, time(NULL), &answer->validators.modified))
+		MISTAKE_OF(load, "Last-Modified: a date is written like Sun, 06 Nov 1994 08:49:37 GMT", CONF_KEY_HEADER);
+}
+
+/* A file has them by itself; fields that are configured go before them.  RFC 9110 8.8.2.1: no date may be in the
+ * future. */
 static void make_validators(struct conf_answer *answer)
 {
 	time_t now = time(NULL);
@@ -338,44 +377,62 @@ static void make_validators(struct conf_answer *answer)
 	if (!find_field(answer, SLICE("ETag"))) {
 		make_etag(answer->etag, answer->answer.body, "");
 		make_etag(answer->gzip_etag, answer->answer.body, "-gzip");
-		answer->answer.etag = slice_of(answer->etag);
+		answer->answer.etag = answer->validators.etag = slice_of(answer->etag);
 	}
 	if (!find_field(answer, SLICE("Last-Modified")) && answer->modified > 0) {
-		if (answer->modified > now)
-			answer->modified = now;
-		http_date_write(answer->last_modified, answer->modified);
+		answer->validators.modified = answer->modified < now ? answer->modified : now;
+		http_date_write(answer->last_modified, answer->validators.modified);
 		answer->answer.last_modified = slice_of(answer->last_modified);
 	}
 }
 
-/* What is configured as a field is what conditions are judged by. */
-static void take_validators(struct conf_answer *answer)
+/* What is not configured and comes to the head: ETag, Last-Modified, Content-Encoding, Vary, Allow.  And where variables
+ * are, there must be room for what they repeat. */
+static size_t room_for_head(const struct http_answer *answer)
 {
-	const struct http_field *modified = find_field(answer, SLICE("Last-Modified"));
-
-	if (modified && !http_date_read(modified->value, time(NULL), &answer->modified))
-		answer->modified = 0;
+	for (size_t i = 0; i < answer->n_fields; i++)
+		if (http_variables_used(answer->fields[i].value))
+			return HTTP_HEAD_MAX / 2;
+	return HTTP_HEAD_MAX - 1024;
 }
 
 static void judge_head(struct conf_loading *load)
 {
+	struct conf_answer *answer = load->answer;
 	char head[HTTP_HEAD_MAX];
 	const char *why;
 	uint32_t date;
 
 	/* The longest head is the one that says keep-alive. */
-	if (http_head_write(head, sizeof head, &load->answer->answer, HTTP_KEEP_ALIVE, &date) < 0)
-		MISTAKE_OF(load, "all fields together have more than 16384 bytes", CONF_KEY_HEADER);
-	why = http_answer_refused(&load->answer->answer);
+	if (http_head_write(head, room_for_head(&answer->answer), &answer->answer, HTTP_KEEP_ALIVE, &date) < 0)
+		MISTAKE_OF(load, "all fields together have more than 15 KiB, or 8 KiB with variables in them",
+			   CONF_KEY_HEADER);
+	why = http_answer_refused(&answer->answer);
 	if (why)
 		MISTAKE_OF(load, why, CONF_KEY_STATUS, CONF_KEY_BODY_FILE, CONF_KEY_BODY, CONF_KEY_HEADER);
-	if (load->answer->gzip && find_field(load->answer, SLICE("Content-Encoding")))
+	if (answer->gzip && find_field(answer, SLICE("Content-Encoding")))
 		MISTAKE_OF(load, "the body is compressed already, says header Content-Encoding", CONF_KEY_GZIP);
-	if (load->answer->gzip && find_field(load->answer, SLICE("ETag")))
+	if (answer->gzip && find_field(answer, SLICE("ETag")))
 		MISTAKE_OF(load, "two representations cannot have one ETag; leave out the header ETag", CONF_KEY_GZIP);
-	if (load->answer->kind == CONF_MAINTENANCE && !load->answer->enable_if_exists)
+	if (answer->kind == CONF_MAINTENANCE && !answer->enable_if_exists)
 		MISTAKE_OF(load, "it is missing; name the file whose being there turns maintenance on",
 			   CONF_KEY_ENABLE_IF_EXISTS);
+}
+
+/* Of a page that others have as well there is one compressed copy. */
+static void compress(struct conf_loading *load)
+{
+	struct conf_answer *answer = load->answer;
+
+	for (size_t i = 0; answer->foreign_body && i < load->conf->n_answers; i++) {
+		const struct conf_answer *other = load->conf->answers[i];
+
+		if (other->gzip_body.length > 0 && other->answer.body.at == answer->answer.body.at) {
+			answer->gzip_body = other->gzip_body;
+			return;
+		}
+	}
+	(void) conf_compress_body(load);
 }
 
 static void finish_answer(struct conf_loading *load)
@@ -391,10 +448,10 @@ static void finish_answer(struct conf_loading *load)
 	if (load->error || is_wrong(answer))
 		return;
 	judge_head(load);
+	take_validators(load);
 	make_validators(answer);
-	take_validators(answer);
 	if (answer->gzip && answer->answer.body.length > 0)
-		(void) conf_compress_body(load);
+		compress(load);
 }
 
 /* Each file that some answer depends on gets a number. */
@@ -448,7 +505,7 @@ static struct route_setting route_setting(const struct conf_answer *from)
 		.other_methods = from->other_methods,
 		.delay_ms = from->delay_ms,
 		.answer = from->answer,
-		.modified = from->modified,
+		.validators = from->validators,
 		.gzip_body = from->gzip_body,
 		.gzip_etag = slice_of(from->gzip_etag),
 	};

@@ -28,6 +28,7 @@ struct conf_answer {
 
 	time_t modified;		/* of body_file; 0: there is none */
 	char etag[64], gzip_etag[64], last_modified[64];
+	struct http_validators validators;
 	struct slice gzip_body;
 	int on;				/* the number of enable_if_exists in conf->switches, or ROUTE_ALWAYS */
 

@@ -258,7 +258,7 @@ int conf_read_body_file(struct conf_loading *load)
 	if (r < 0) {
 		origin->wrong = true;
 		why = r == -EFBIG ? "it has more than 64M" : r == -EINVAL ? "it is no regular file" : strerror(-r);
-		return conf_mistake_at(load, origin->file, origin->line, "%s.body_file: cannot read %s: %s", answer->name,
+		return conf_mistake_at(load, origin->file, origin->line, "%s.body_file: cannot read %s: %s", conf_shown_name(load).text,
 				       conf_show(slice_of(answer->body_file)).text, why);
 	}
 

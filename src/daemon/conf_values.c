@@ -494,6 +494,8 @@ void conf_print_header(const void *from, const struct conf_key *key, FILE *to)
 
 /* ---- Methods ---- */
 
+enum { METHODS_MAX = 256 };		/* they are said in Allow */
+
 /* A method in small letters is another method, which nobody means. */
 static const char *method_refused(struct slice method)
 {
@@ -514,6 +516,10 @@ int conf_parse_methods(struct conf_loading *load, const struct conf_key *key, st
 
 	if (!list)
 		return conf_out_of_memory(load);
+	if (value.length > METHODS_MAX) {
+		free(list);
+		return conf_wrong(load, key, "the list has more than %d bytes", METHODS_MAX);
+	}
 	for (const char *at = value.at; at <= end && !slice_equal(value, SLICE("any"));) {
 		const char *comma = memchr(at, ',', (size_t) (end - at));
 		struct slice method = { at, (size_t) ((comma ? comma : end) - at) };

@@ -133,13 +133,16 @@ static int make_snapshot(struct snapshot **ret, struct switches **ret_switches, 
 	r = switches_new(ret_switches, conf->switches, conf->n_switches, (*ret)->on);
 	if (r < 0)
 		*ret = snapshot_free(*ret);
+	for (size_t i = 0; r == 0 && i < conf->n_switches; i++)
+		if (atomic_load(&(*ret)->on[i]))
+			log_write(LOG_SWITCH, LOG_NOTICE, "%s is there: what it enables is on", conf->switches[i]);
 	return r;
 }
 
 /* What only making the snapshot finds out. */
 static const char *why_not(int error)
 {
-	return error == -E2BIG ? "the response's header fields are over 16 KiB" : strerror(-error);
+	return error == -EFBIG ? "all bodies and heads together are over 1 GiB" : strerror(-error);
 }
 
 /* Without memory for it the error goes without its text. */
@@ -327,7 +330,7 @@ static int start_workers(struct daemon *d)
 		return 0;
 	log_write(LOG_FAILED, LOG_ERR, "cannot start the workers: %s",
 		  why_not(r));
-	return r == -E2BIG ? EX_CONFIG : EX_OSERR;
+	return r == -E2BIG || r == -EFBIG ? EX_CONFIG : EX_OSERR;
 }
 
 static int start(struct daemon *d)

@@ -3,8 +3,9 @@
  * The field lines are read again from the bytes of the head.  The parser could remember where each of these fields is,
  * and would pay for it with every request; few have any, and fewer are for an answer that has something to decide.
  *
- * What cannot be read is never taken as a reason to leave an answer out: a malformed date or list does not match, so
- * If-None-Match and the dates let the answer go out.  Only If-Match, which says what must hold, refuses then.
+ * What cannot be read is never taken as a reason to leave an answer out: a malformed date, and a list from where it is
+ * malformed, do not match, so If-None-Match and the dates let the answer go out.  Only If-Match, which says what must
+ * hold, refuses then.
  */
 #include "http/conditions.h"
 
@@ -74,6 +75,13 @@ static const char *read_tag(const char *at, const char *end, struct tag *ret)
 		return NULL;
 	ret->opaque = (struct slice) { start, (size_t) (at - start) };
 	return at;
+}
+
+bool http_is_etag(struct slice text)
+{
+	struct tag tag;
+
+	return read_tag(text.at, text.at + text.length, &tag) == text.at + text.length;
 }
 
 /* Behind the blanks and commas: empty members are allowed (RFC 9110 5.6.1). */
@@ -245,14 +253,14 @@ bool http_date_read(struct slice text, time_t now, time_t *ret)
 	if (!read_imf(text.at, end, &date) && !read_rfc850(text.at, end, tm.tm_year + 1900, &date) &&
 	    !read_asctime(text.at, end, &date))
 		return false;
-	if (date.year < 1970 || date.day < 1 || date.day > days_in(date.year, date.month) || date.hour > 23 ||
+	if (date.day < 1 || date.day > days_in(date.year, date.month) || date.hour > 23 ||
 	    date.minute > 59 || date.second > 60)
 		return false;
 	tm = (struct tm) {
 		.tm_year = date.year - 1900, .tm_mon = date.month, .tm_mday = date.day,
 		.tm_hour = date.hour, .tm_min = date.minute, .tm_sec = date.second,
 	};
-	*ret = timegm(&tm);
+	*ret = date.year < 1970 ? 0 : timegm(&tm);
 	return true;
 }
 

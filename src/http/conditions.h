@@ -25,6 +25,9 @@ enum http_verdict http_judge(struct slice fields, enum http_method method, const
 
 bool http_accepts_gzip(struct slice fields);
 
-/* An HTTP-date in any of its three forms (RFC 9110 5.6.7); false: it is none, or a date before 1970. now decides on the
- * century of a year with two digits. */
+/* Whether it is a whole entity tag, and nothing else. */
+bool http_is_etag(struct slice text);
+
+/* An HTTP-date in any of its three forms (RFC 9110 5.6.7); false: it is none.  What is before 1970 is 0.  now decides on
+ * the century of a year with two digits. */
 bool http_date_read(struct slice text, time_t now, time_t *ret);

@@ -41,6 +41,9 @@ enum {
 	OUTPUT_FULL		= RECORDS_OUTPUT_MAX - HTTP_HEAD_MAX - SERVER_SHORT_BODY - 64,
 };
 
+static_assert(ROUTE_FIXED + ROUTE_ANSWERS_EACH * (ROUTES_MAX + 2) <= UINT16_MAX, "a record has room for every answer");
+static_assert(3 * HTTP_REQUEST_LINE_MAX <= SERVER_DISCARD_MAX, "a path can be made normal in the scratch");
+
 struct turn {
 	struct server *server;
 	struct connection *c;
@@ -50,6 +53,7 @@ struct turn {
 	size_t in_at, in_length;
 	size_t out_length;		/* answers in the worker's output buffer */
 	time_t now;			/* the second that Date says; 0: not asked yet */
+	struct http_request request;	/* the last head of this turn, for as long as its bytes are there */
 	bool received, sent, answered;	/* what moved in this turn: timeouts begin anew */
 	bool blocked;			/* the socket takes no more */
 	bool ended;			/* recv said that nothing more will come */
@@ -71,7 +75,7 @@ static time_t now_of(struct turn *t)
 	return t->now;
 }
 
-/* What variables repeat of a request whose answer is made later. */
+/* What variables repeat of a request whose answer is made in a later turn. */
 struct kept {
 	uint32_t host, path, query;	/* lengths of what follows */
 	uint32_t has_query;
@@ -79,20 +83,32 @@ struct kept {
 };
 
 static_assert(sizeof(struct kept) + HTTP_VARIABLES_TEXT_MAX <= RECORDS_KEPT_MAX, "what is kept has its place");
-static_assert(3 * HTTP_REQUEST_LINE_MAX <= SERVER_DISCARD_MAX, "a path can be made normal in the scratch");
 
-/* False: it is too much. */
-static bool keep_request(struct turn *t, const struct http_request *request)
+/* Of the request only what the answer repeats. */
+static struct http_request repeated(const struct http_request *request, unsigned variables)
+{
+	struct http_request part = { 0 };
+
+	if (variables & HTTP_VARIABLES_HOST)
+		part.host_name = request->host_name;
+	if (variables & HTTP_VARIABLES_PATH)
+		part.path = request->path;
+	if (variables & HTTP_VARIABLES_QUERY)
+		part.query = request->query;
+	return part;
+}
+
+/* At the end of the turn: the bytes of the head will be others'. */
+static void keep_request(struct turn *t)
 {
 	struct kept *kept = (struct kept *) records_kept(&t->server->records, interest_slot(t->id));
-	const struct slice texts[] = { request->host_name, request->path, request->query };
+	const struct snapshot *snapshot = server_held(t->server, t->c->snapshot)->snapshot;
+	struct http_request part = repeated(&t->request, snapshot->answers[t->c->answer].variables);
+	const struct slice texts[] = { part.host_name, part.path, part.query };
 	char *to = kept->text;
 
-	if (texts[0].length + texts[1].length + texts[2].length > HTTP_VARIABLES_TEXT_MAX)
-		return false;
 	*kept = (struct kept) {
-		(uint32_t) texts[0].length, (uint32_t) texts[1].length, (uint32_t) texts[2].length,
-		request->query.at != NULL,
+		(uint32_t) texts[0].length, (uint32_t) texts[1].length, (uint32_t) texts[2].length, part.query.at != NULL,
 	};
 	for (int i = 0; i < 3; i++) {
 		if (texts[i].length > 0)
@@ -100,58 +116,69 @@ static bool keep_request(struct turn *t, const struct http_request *request)
 		to += texts[i].length;
 	}
 	t->c->flags |= CONNECTION_KEPT | CONNECTION_SPILLED;
-	return true;
 }
 
-static struct http_request kept_request(struct turn *t)
+/* Whether it must be: an answer is owed that repeats something of a head of this turn. */
+static bool must_keep_request(const struct turn *t)
+{
+	const struct connection *c = t->c;
+
+	if (c->flags & CONNECTION_KEPT || (c->state != CONNECTION_LENGTH && c->state != CONNECTION_CHUNKS &&
+					   c->state != CONNECTION_DELAYED))
+		return false;
+	return server_held(t->server, c->snapshot)->snapshot->answers[c->answer].variables;
+}
+
+/* Makes t->request that of an earlier turn, if it was kept. */
+static void recall_request(struct turn *t)
 {
 	const struct kept *kept;
-	struct http_request request = { 0 };
 
 	if (!(t->c->flags & CONNECTION_KEPT))
-		return request;
+		return;
 	kept = (const struct kept *) records_kept(&t->server->records, interest_slot(t->id));
-	request.host_name = (struct slice) { kept->text, kept->host };
-	request.path = (struct slice) { kept->text + kept->host, kept->path };
+	t->request = (struct http_request) {
+		.host_name = { kept->text, kept->host },
+		.path = { kept->text + kept->host, kept->path },
+	};
 	if (kept->has_query)
-		request.query = (struct slice) { kept->text + kept->host + kept->path, kept->query };
-	return request;
+		t->request.query = (struct slice) { kept->text + kept->host + kept->path, kept->query };
 }
 
-/* The head of a template, and a short body; returns the length, or -ENOBUFS. */
-static ssize_t write_template(struct turn *t, char *to, const struct ready *ready, const struct http_request *request,
-			      size_t body_length)
+/* The head, with what its variables repeat; returns the length, or -ENOBUFS. */
+static ssize_t write_head(struct turn *t, char *to, struct slice head, bool variables)
 {
 	struct http_variables values;
-	ssize_t n;
 
-	http_variables_of(&values, request, t->server->seed, (uint64_t) t->c->number << 32 | t->c->requests);
-	n = http_variables_expand(to, HTTP_HEAD_MAX, (struct slice) { ready->bytes, ready->head_length }, &values);
-	if (n > 0)
-		memcpy(to + n, ready->bytes + ready->head_length, body_length);
-	return n > 0 ? n + (ssize_t) body_length : n;
+	if (!variables) {
+		memcpy(to, head.at, head.length);
+		return (ssize_t) head.length;
+	}
+	recall_request(t);
+	http_variables_of(&values, &t->request, t->server->seed, (uint64_t) t->c->number << 32 | t->c->requests);
+	return http_variables_expand(to, HTTP_HEAD_MAX, head, &values);
 }
 
 /* Writes head and short body; returns the length, or -ENOBUFS when what it repeats of the request is too long. */
-static ssize_t write_answer(struct turn *t, struct held *held, uint32_t answer, const struct http_request *request)
+static ssize_t write_answer(struct turn *t, struct held *held, uint32_t answer)
 {
+	const struct prepared *prepared = &held->snapshot->answers[answer];
 	enum http_persistence persistence = t->c->minor == 0 ? HTTP_KEEP_ALIVE : HTTP_KEEP;
 	char *to = t->server->records.output + t->out_length;
-	const struct ready *ready;
-	size_t length;
+	ssize_t n;
 
 	if (t->c->flags & CONNECTION_LAST)
 		persistence = HTTP_CLOSE;
-	ready = server_ready(held, answer, persistence, now_of(t));
-	length = t->c->flags & CONNECTION_HEAD_ONLY ? ready->head_length : ready->length;
-	if (held->snapshot->answers[answer].variables)
-		return write_template(t, to, ready, request, length - ready->head_length);
-	memcpy(to, ready->bytes, length);
-	return (ssize_t) length;
+	n = write_head(t, to, server_head(t->server, held, answer, persistence, now_of(t)), prepared->variables);
+	if (n < 0 || t->c->flags & CONNECTION_HEAD_ONLY || prepared->body_length > SERVER_SHORT_BODY)
+		return n;
+	memcpy(to + n, held->snapshot->image + prepared->body, prepared->body_length);
+	return n + prepared->body_length;
 }
 
-/* Adds the answer to the output; a long body follows straight from its snapshot.  request is asked for variables only. */
-static void add_answer(struct turn *t, struct held *held, uint32_t answer, const struct http_request *request)
+/* Adds the answer to the output; a long body follows straight from its snapshot.  Returns which it was: one that would
+ * be too long is another. */
+static uint32_t add_answer(struct turn *t, struct held *held, uint32_t answer)
 {
 	struct connection *c = t->c;
 	const struct prepared *prepared;
@@ -159,11 +186,12 @@ static void add_answer(struct turn *t, struct held *held, uint32_t answer, const
 
 	if (t->server->draining)
 		c->flags |= CONNECTION_LAST;
-	length = write_answer(t, held, answer, request);
+	length = write_answer(t, held, answer);
 	if (length < 0) {
 		answer = ROUTE_ERROR_414;
 		c->flags |= CONNECTION_LAST | CONNECTION_LINGER;
-		length = write_answer(t, held, answer, request);
+		length = write_answer(t, held, answer);
+		assert(length >= 0);	/* an error has no variables */
 	}
 	t->out_length += (size_t) length;
 
@@ -183,19 +211,24 @@ static void add_answer(struct turn *t, struct held *held, uint32_t answer, const
 	c->requests++;
 	server_count_request(t->server);
 	t->answered = true;
+	return answer;
 }
 
 /* The request cannot be served: its status, and then the end. */
-static void fail(struct turn *t, unsigned status, const struct http_request *request)
+static void fail_with(struct turn *t, uint32_t answer, const struct http_request *request)
 {
-	uint32_t answer = routes_error(status);
 	struct connection *c = t->c;
 
 	c->flags |= CONNECTION_LAST | CONNECTION_LINGER;
 	if (request->method == HTTP_HEAD)
 		c->flags |= CONNECTION_HEAD_ONLY;
-	add_answer(t, t->server->held, answer, request);
+	(void) add_answer(t, t->server->held, answer);
 	access_report(t->server, c->number, t->fd, t->server->held, answer, request);
+}
+
+static void fail(struct turn *t, unsigned status, const struct http_request *request)
+{
+	fail_with(t, routes_error(status), request);
 }
 
 /* --- looking at what came: one function for each state ----------------------------------------------------------- */
@@ -209,100 +242,107 @@ static void add_continue(struct turn *t)
 	t->out_length += text.length;
 }
 
-/* The request was read to its end: it is answered now, or when its delay is over. */
-static void request_is_read(struct turn *t, struct held *held, uint32_t answer, const struct http_request *request)
+/* The request was read to its end: it is answered now, or when its delay is over.  Returns the answer. */
+static uint32_t request_is_read(struct turn *t, struct held *held, uint32_t answer)
 {
 	uint32_t delay_ms = held->snapshot->answers[answer].delay_ms;
 	struct connection *c = t->c;
 
-	if (delay_ms == 0) {
-		add_answer(t, held, answer, request);
-		return;
-	}
+	if (delay_ms == 0)
+		return add_answer(t, held, answer);
 	server_hold(t->server, c, held);
 	c->answer = (uint16_t) answer;
 	c->state = CONNECTION_DELAYED;
 	c->due_ms = clock_ms() + delay_ms + 1;	/* not the turn's clock, which may be older than the request; and not early */
+	return answer;
 }
 
 /* What the request asks for cannot be answered as it was configured: returns the error, or 0. */
-static unsigned cannot_answer(struct turn *t, const struct prepared *prepared, const struct http_request *request,
-			      bool later)
+static unsigned cannot_answer(const struct prepared *prepared, const struct http_request *request)
 {
+	struct http_request part;
+
 	if (!prepared->variables)
 		return 0;
-	if (prepared->needs_host && request->host_name.length == 0)
+	if (prepared->variables & HTTP_VARIABLES_HOST && request->host_name.length == 0)
 		return 400;
-	return later && !keep_request(t, request) ? 414 : 0;
+	part = repeated(request, prepared->variables);
+	return part.host_name.length + part.path.length + part.query.length > HTTP_VARIABLES_TEXT_MAX ? 414 : 0;
+}
+
+/* The content of the request is to be read first. */
+static void begin_content(struct turn *t, struct held *held, uint32_t answer)
+{
+	struct connection *c = t->c;
+
+	server_hold(t->server, c, held);
+	c->answer = (uint16_t) answer;
+	if (t->request.chunked) {
+		c->state = CONNECTION_CHUNKS;
+		http_chunked_begin(&c->chunks, server_limits(t->server)->max_body);
+	} else {
+		c->state = CONNECTION_LENGTH;
+		c->left = t->request.content_length;
+	}
 }
 
 /* The head is complete.  Without content the answer follows at once; else it is remembered until that was read. */
-static void begin_request(struct turn *t, const struct http_request *request)
+static void begin_request(struct turn *t)
 {
+	const struct http_request *request = &t->request;
 	const struct http_limits *limits = server_limits(t->server);
 	struct held *held = t->server->held;
 	uint32_t answer = routes_find(held->snapshot->routes, request, t->server->discard);
 	const struct prepared *prepared = &held->snapshot->answers[answer];
 	struct connection *c = t->c;
-	unsigned error;
 	bool content = request->chunked || request->content_length > 0;
 	bool expects = request->expect_continue && t->in_at == t->in_length;
+	unsigned error;
 
 	c->minor = request->minor;
 	if (!request->keep_alive || (limits->max_requests > 0 && c->requests + 1 >= limits->max_requests))
 		c->flags |= CONNECTION_LAST;
 	if (request->method == HTTP_HEAD)
 		c->flags |= CONNECTION_HEAD_ONLY;
-	if (expects && prepared->status >= 300) {
-		c->flags |= CONNECTION_LAST | CONNECTION_LINGER;	/* the content may come all the same, or not */
-		content = false;
-	}
-	error = cannot_answer(t, prepared, request, content || prepared->delay_ms > 0);
+	error = cannot_answer(prepared, request);
 	if (error) {
 		fail(t, error, request);
 		return;
 	}
+	if (expects && prepared->status >= 300) {
+		c->flags |= CONNECTION_LAST | CONNECTION_LINGER;	/* the content may come all the same, or not */
+		content = false;
+	}
+	if (content) {
+		if (expects)
+			add_continue(t);
+		begin_content(t, held, answer);
+	} else {
+		answer = request_is_read(t, held, answer);
+	}
 	if (held->snapshot->access != ACCESS_OFF)
 		access_report(t->server, c->number, t->fd, held, answer, request);
-	if (!content) {
-		request_is_read(t, held, answer, request);
-		return;
-	}
-	if (expects)
-		add_continue(t);
-	server_hold(t->server, c, held);
-	c->answer = (uint16_t) answer;
-	if (request->chunked) {
-		c->state = CONNECTION_CHUNKS;
-		http_chunked_begin(&c->chunks, limits->max_body);
-	} else {
-		c->state = CONNECTION_LENGTH;
-		c->left = request->content_length;
-	}
 }
 
 static int take_head(struct turn *t)
 {
-	struct http_request request;
 	ssize_t n;
 
-	n = http_parse_request(t->in + t->in_at, t->in_length - t->in_at, server_limits(t->server), &request);
+	n = http_parse_request(t->in + t->in_at, t->in_length - t->in_at, server_limits(t->server), &t->request);
 	if (n == 0)
 		return 0;
 	if (n < 0) {
-		fail(t, (unsigned) -n, &request);
+		fail(t, (unsigned) -n, &t->request);
 		return 1;
 	}
 	t->in_at += (size_t) n;
-	begin_request(t, &request);
+	begin_request(t);
 	return 1;
 }
 
 static int content_is_read(struct turn *t)
 {
-	struct http_request kept = kept_request(t);
-
-	request_is_read(t, server_held(t->server, t->c->snapshot), t->c->answer, &kept);
+	(void) request_is_read(t, server_held(t->server, t->c->snapshot), t->c->answer);
 	return 1;
 }
 
@@ -313,9 +353,7 @@ static bool is_due(const struct turn *t)
 
 static int take_due(struct turn *t)
 {
-	struct http_request kept = kept_request(t);
-
-	add_answer(t, server_held(t->server, t->c->snapshot), t->c->answer, &kept);
+	(void) add_answer(t, server_held(t->server, t->c->snapshot), t->c->answer);
 	return 1;
 }
 
@@ -647,8 +685,10 @@ static enum server_timer timer_while_busy(const struct connection *c)
 static enum server_timer delay_timer(const struct turn *t)
 {
 	uint64_t left_ms = t->c->due_ms - executor_now_ms(t->server->ex);
-	unsigned list = (63 - (unsigned) __builtin_clzll(left_ms)) / 3;
+	unsigned list;
 
+	assert(!is_due(t));		/* what is due was answered before */
+	list = (63 - (unsigned) __builtin_clzll(left_ms)) / 3;
 	return TIMER_DELAY + (list < SERVER_DELAYS ? list : SERVER_DELAYS - 1);
 }
 
@@ -753,6 +793,8 @@ static int finish(struct turn *t)
 		return r;
 	if (t->c->flags & CONNECTION_CLOSING && t->c->state != CONNECTION_SENDING && !t->blocked)
 		return end(t);
+	if (must_keep_request(t))
+		keep_request(t);
 	spill_input(t);
 	return settle(t);
 }
@@ -767,7 +809,7 @@ static int serve(struct turn *t)
 	r = send_left_over(t);
 	if (r < 0)
 		return r;
-	if (r == 0)		/* what was received stays where it is */
+	if (r == 0 || (c->state == CONNECTION_DELAYED && !is_due(t)))	/* what was received stays where it is */
 		return settle(t);
 	if (c->in_length > 0)
 		memcpy(t->in, records_spilled_input(&t->server->records, interest_slot(t->id)), c->in_length);
@@ -921,7 +963,7 @@ static bool open_connection(struct server *server, int fd)
 	} else {
 		server->refusals++;
 		c->flags |= CONNECTION_REFUSED;
-		fail(&t, 503, &(struct http_request) { .minor = 1 });
+		fail_with(&t, ROUTE_REFUSED, &(struct http_request) { .minor = 1 });
 		r = finish(&t);
 	}
 	if (r < 0)

@@ -96,7 +96,7 @@ static struct http_answer error_answer(const struct route_settings *settings, un
 	for (size_t i = 0; i < settings->n_errors; i++)
 		if (settings->errors[i].status == status)
 			answer = settings->errors[i];
-	if (status == 405)
+	if (status == 405 && !http_answer_has(&answer, SLICE("Allow")))
 		answer.allow = SLICE(ALLOWED);
 	return answer;
 }
@@ -126,7 +126,7 @@ static size_t text_size(const struct route_settings *settings)
 		const struct route_setting *from = &settings->routes[i];
 
 		size += from->host.length + from->path.length + 2 * from->methods.length + sizeof ", HEAD, OPTIONS" +
-			from->answer.etag.length + from->gzip_etag.length;
+			from->validators.etag.length + from->gzip_etag.length;
 	}
 	return size;
 }
@@ -229,7 +229,7 @@ static void add_gzip(struct making *m, struct route *route, const struct route_s
 	route->gzip = add_answer(m, &answer, from->delay_ms);
 	if (route->not_modified)
 		route->gzip_not_modified = add_not_modified(m, &answer, from->delay_ms);
-	route->gzip_validators = (struct http_validators) { keep(m->routes, from->gzip_etag), from->modified };
+	route->gzip_validators = (struct http_validators) { keep(m->routes, from->gzip_etag), from->validators.modified };
 }
 
 static void add_route(struct making *m, struct route *route, const struct route_setting *from)
@@ -240,7 +240,7 @@ static void add_route(struct making *m, struct route *route, const struct route_
 	*route = (struct route) {
 		.methods = keep(m->routes, from->methods),
 		.on = from->on,
-		.validators = { keep(m->routes, answer.etag), from->modified },
+		.validators = { keep(m->routes, from->validators.etag), from->validators.modified },
 		.options = ROUTE_OPTIONS,
 		.refused = ROUTE_ERROR_405,
 	};
@@ -248,7 +248,9 @@ static void add_route(struct making *m, struct route *route, const struct route_
 		struct http_answer refused = m->answers[ROUTE_ERROR_405].answer;
 		struct http_answer options = m->answers[ROUTE_OPTIONS].answer;
 
-		refused.allow = options.allow = allowed = allowed_by(m->routes, from->methods);
+		options.allow = allowed = allowed_by(m->routes, from->methods);
+		if (refused.allow.length > 0)
+			refused.allow = allowed;
 		route->refused = add_answer(m, &refused, 0);
 		route->options = add_answer(m, &options, 0);
 	}
@@ -275,6 +277,10 @@ static void add_answers(struct making *m, const struct route_settings *settings)
 	m->answers[ROUTE_OPTIONS].answer = (struct http_answer) { .status = 200, .allow = SLICE(ALLOWED) };
 	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
 		m->answers[errors[i].answer].answer = error_answer(settings, errors[i].status, errors[i].body);
+	m->answers[ROUTE_REFUSED] = m->answers[ROUTE_ERROR_503];
+	if (m->answers[ROUTE_REFUSED].answer.body.length > ROUTE_REFUSED_MAX)
+		m->answers[ROUTE_REFUSED].answer = error_answer(&(struct route_settings) { 0 }, 503,
+								"503 Service Unavailable\n");
 	for (size_t i = 0; i < settings->n_routes; i++)
 		add_route(m, &m->routes->routes[i], &settings->routes[i]);
 }
@@ -356,7 +362,7 @@ int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t 
 	routes->patterns = calloc(settings->n_routes, sizeof *routes->patterns);
 	routes->hosts = calloc(settings->n_routes, sizeof *routes->hosts);
 	routes->text = malloc(text_size(settings) + 1);
-	m.answers = calloc(ROUTE_FIXED + settings->n_routes * 6, sizeof *m.answers);
+	m.answers = calloc(ROUTE_FIXED + settings->n_routes * ROUTE_ANSWERS_EACH, sizeof *m.answers);
 	if (!routes->routes || !routes->patterns || !routes->hosts || !routes->text || !m.answers)
 		goto fail;
 	add_answers(&m, settings);
@@ -504,6 +510,8 @@ uint32_t routes_find(const struct routes *routes, const struct http_request *req
 	case HTTP_TRACE:	/* would send a client's credentials back to it (RFC 9110 9.3.8) */
 		return route->refused;
 	case HTTP_OPTIONS:
+		if (route == routes->all)	/* nothing is as it usually is */
+			break;
 		if (request->form == HTTP_ASTERISK)
 			return ROUTE_OPTIONS;
 		if (!lists(route->methods, SLICE("OPTIONS")))

@@ -31,12 +31,15 @@ enum {
 	ROUTE_ERROR_501,
 	ROUTE_ERROR_503,
 	ROUTE_ERROR_505,
+	ROUTE_REFUSED,			/* 503 to who finds no room: never long, so that nobody can hold the place for it */
 	ROUTE_FIXED,			/* from here on: the answers of the routes */
 };
 
 enum {
-	ROUTES_MAX	= 10000,
-	ROUTE_ALWAYS	= -1,
+	ROUTES_MAX		= 10000,
+	ROUTE_ANSWERS_EACH	= 6,		/* at most, of one route */
+	ROUTE_REFUSED_MAX	= 16 * 1024,	/* bytes in the body of ROUTE_REFUSED */
+	ROUTE_ALWAYS		= -1,
 };
 
 /* One section, [response] or [route ...]. */
@@ -49,8 +52,8 @@ struct route_setting {
 	struct slice methods;		/* a list with commas; empty: any */
 	unsigned other_methods;		/* 405 or 501 */
 	uint32_t delay_ms;
-	struct http_answer answer;	/* with the validators, and without what follows from the members above */
-	time_t modified;		/* of answer.last_modified */
+	struct http_answer answer;	/* without what follows from the members above */
+	struct http_validators validators;	/* which the answer says, by its fields or by etag and last_modified */
 	struct slice gzip_body;		/* empty: there is none */
 	struct slice gzip_etag;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the main thread asks comes as an event, so a worker that answers has proved that its poller, channel and
- * executor all move.  Nothing here runs for an ordinary request but server_ready().
+ * executor all move.  Nothing here runs for an ordinary request but server_head().
  */
 #include "http/server.h"
 
@@ -28,13 +28,6 @@ static void tell_main(struct server *server)
 
 /* --- snapshots --------------------------------------------------------------------------------------------------- */
 
-static uint32_t ready_length(const struct prepared *prepared, int persistence)
-{
-	uint32_t body = prepared->body_length <= SERVER_SHORT_BODY ? prepared->body_length : 0;
-
-	return prepared->head_length[persistence] + body;
-}
-
 static struct held *held_free(struct held *held)
 {
 	free(held->bytes);
@@ -43,7 +36,7 @@ static struct held *held_free(struct held *held)
 	return NULL;
 }
 
-/* Copies heads and short bodies out of the image: only a worker's own copy can get a new Date every second. */
+/* Copies the heads out of the image: only a worker's own copy can get a new Date every second. */
 static struct held *held_new(const struct snapshot *snapshot)
 {
 	struct held *held = calloc(1, sizeof *held);
@@ -53,7 +46,7 @@ static struct held *held_new(const struct snapshot *snapshot)
 		return NULL;
 	for (uint32_t i = 0; i < snapshot->n_answers; i++)
 		for (int p = 0; p < HTTP_PERSISTENCES; p++)
-			length += ready_length(&snapshot->answers[i], p);
+			length += snapshot->answers[i].head_length[p];
 	held->snapshot = snapshot;
 	held->bytes = malloc(length);
 	held->ready = calloc(snapshot->n_answers, sizeof *held->ready);
@@ -67,12 +60,9 @@ static struct held *held_new(const struct snapshot *snapshot)
 		for (int p = 0; p < HTTP_PERSISTENCES; p++) {
 			struct ready *ready = &held->ready[i][p];
 
-			ready->bytes = held->bytes + length;
-			ready->head_length = prepared->head_length[p];
-			ready->length = ready_length(prepared, p);
-			memcpy(ready->bytes, snapshot->image + prepared->head[p], ready->head_length);
-			memcpy(ready->bytes + ready->head_length, snapshot->image + prepared->body,
-			       ready->length - ready->head_length);
+			ready->head = held->bytes + length;
+			ready->length = prepared->head_length[p];
+			memcpy(ready->head, snapshot->image + prepared->head[p], ready->length);
 			length += ready->length;
 		}
 	}
@@ -130,15 +120,24 @@ void server_let_go(struct server *server, struct connection *connection)
 		drop_unused(server);
 }
 
-const struct ready *server_ready(struct held *held, uint32_t answer, enum http_persistence persistence, time_t now)
+static void write_date(struct server *server, struct ready *ready, uint32_t at, time_t now)
+{
+	if (server->dated != now) {
+		http_date_write(server->date, now);
+		server->dated = now;
+	}
+	memcpy(ready->head + at, server->date, HTTP_DATE_LENGTH);
+	ready->dated = now;
+}
+
+struct slice server_head(struct server *server, struct held *held, uint32_t answer, enum http_persistence persistence,
+			 time_t now)
 {
 	struct ready *ready = &held->ready[answer][persistence];
 
-	if (ready->dated != now) {
-		http_date_write(ready->bytes + held->snapshot->answers[answer].date, now);
-		ready->dated = now;
-	}
-	return ready;
+	if (ready->dated != now)
+		write_date(server, ready, held->snapshot->answers[answer].date, now);
+	return (struct slice) { ready->head, ready->length };
 }
 
 /* Timeouts count from when a wait began, so they take their new length for waits that have begun already. */
@@ -251,6 +250,20 @@ uint32_t server_count(struct server *server, int change)
 	return all;
 }
 
+/* One whose answer is due later, and who has sent its end: in all likelihood it waits for nothing any more.  They are in no
+ * order; but where they are what fills the place, the next is near. */
+static interest_id find_gone(struct server *server)
+{
+	for (uint32_t i = 0; i < server->high_slot; i++) {
+		uint32_t slot = server->scanned++ % server->high_slot;
+		const struct connection *c = &server->records.connections[slot];
+
+		if (c->state == CONNECTION_DELAYED && c->flags & CONNECTION_END_SEEN)
+			return executor_id(server->ex, slot);
+	}
+	return 0;
+}
+
 interest_id server_oldest(struct server *server)
 {
 	static const enum server_timer order[] = { TIMER_IDLE, TIMER_HEADER, TIMER_BODY };
@@ -261,7 +274,7 @@ interest_id server_oldest(struct server *server)
 		if (id)
 			return id;
 	}
-	return 0;
+	return find_gone(server);
 }
 
 /* --- reports ----------------------------------------------------------------------------------------------------- */
@@ -369,8 +382,9 @@ int server_new(struct server **ret, const struct server_options *options)
 	server->options = *options;
 	server->records.fd = -1;
 	if (getrandom(server->seed, sizeof server->seed, 0) < 0) {
+		r = -errno;
 		free(server);
-		return -errno;
+		return r;
 	}
 	atomic_store(&server->wish_snapshot, options->snapshot);
 	r = -ENOMEM;

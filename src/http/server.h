@@ -30,14 +30,14 @@ enum server_timer {		/* also the numbers of the executor's timer lists */
 enum {
 	SERVER_REFUSALS_MAX	= 64,	/* connections that are being answered 503 at a time */
 	SERVER_DISCARD_MAX	= 256 * 1024,	/* bytes of content thrown away by one recv */
-	SERVER_SHORT_BODY	= 16 * 1024,	/* a body up to this goes out with its head from the output buffer */
+	SERVER_SHORT_BODY	= ROUTE_REFUSED_MAX,	/* a body up to this goes out with its head from the output buffer */
 	SERVER_DELAYS		= 8,		/* timer lists for answers that are due later, of 1, 8, 64 ... ms */
 };
 
-/* One answer with one head, ready to be copied to the output buffer. */
+/* One head of an answer, ready to be copied to the output buffer; its body is copied, or sent, from the image. */
 struct ready {
-	char *bytes;			/* head, and body when it is short */
-	uint32_t head_length, length;
+	char *head;
+	uint32_t length;
 	time_t dated;			/* the second that Date says */
 };
 
@@ -76,6 +76,9 @@ struct server {
 	struct records records;
 	char *discard;				/* SERVER_DISCARD_MAX: where content goes that nobody reads; and scratch */
 	uint64_t seed[2];			/* random: of request ids */
+	char date[HTTP_DATE_LENGTH];		/* of the second `dated`: written once for all heads */
+	time_t dated;
+	uint32_t scanned;			/* where the last search for a connection of who is gone ended */
 	struct held *held;			/* newest first */
 	interest_id pause_id;
 	bool paused;				/* the listeners are not awaited */
@@ -116,8 +119,8 @@ int server_join(struct server *server);
 
 /* Worker's thread; for connection.c. */
 struct held *server_held(struct server *server, uint64_t snapshot);	/* never NULL for a number that is held */
-const struct ready *server_ready(struct held *held, uint32_t answer, enum http_persistence persistence,
-				 time_t now);		/* with that Date */
+struct slice server_head(struct server *server, struct held *held, uint32_t answer,
+			 enum http_persistence persistence, time_t now);	/* with that Date */
 uint32_t server_count(struct server *server, int change);	/* connections of all workers, after the change */
 void server_hold(struct server *server, struct connection *connection, struct held *held);
 void server_let_go(struct server *server, struct connection *connection);

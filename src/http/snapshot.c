@@ -26,26 +26,9 @@ static void append(struct image *image, const char *bytes, size_t n, uint32_t *r
 	image->length += n;
 }
 
-/* The page of an error may be that of many routes, and is there once. */
-static bool share_body(const struct snapshot *s, const struct route_answer *answers, uint32_t number)
+static int prepare_head(struct prepared *ret, struct image *image, const struct route_answer *from)
 {
-	struct prepared *prepared = &s->answers[number];
-
-	for (uint32_t i = 0; i < number && i < ROUTE_FIXED; i++) {
-		if (answers[i].answer.body.at != answers[number].answer.body.at ||
-		    answers[i].answer.body.length != answers[number].answer.body.length)
-			continue;
-		prepared->body = s->answers[i].body;
-		prepared->body_length = s->answers[i].body_length;
-		return true;
-	}
-	return false;
-}
-
-static int prepare(struct snapshot *s, struct image *image, const struct route_answer *answers, uint32_t number)
-{
-	const struct http_answer *answer = &answers[number].answer;
-	struct prepared *ret = &s->answers[number];
+	const struct http_answer *answer = &from->answer;
 	char head[HTTP_HEAD_MAX];
 	ssize_t n = 0;
 
@@ -55,13 +38,48 @@ static int prepare(struct snapshot *s, struct image *image, const struct route_a
 			return -E2BIG;
 		append(image, head, (size_t) n, &ret->head[i], &ret->head_length[i]);
 	}
-	if (!share_body(s, answers, number))
-		append(image, answer->body.at, answer->body.length, &ret->body, &ret->body_length);
 	ret->status = (uint16_t) answer->status;
-	ret->delay_ms = answers[number].delay_ms;
-	ret->variables = http_variables_has((struct slice) { head, (size_t) n });
-	ret->needs_host = http_variables_has_host((struct slice) { head, (size_t) n });
-	return image->length <= HTTP_IMAGE_MAX ? 0 : -E2BIG;
+	ret->delay_ms = from->delay_ms;
+	ret->variables = (uint16_t) http_variables_in((struct slice) { head, (size_t) n });
+	return image->length <= HTTP_IMAGE_MAX ? 0 : -EFBIG;
+}
+
+static int by_body(const void *a_, const void *b_)
+{
+	const struct http_answer *a = &(*(const struct route_answer *const *) a_)->answer;
+	const struct http_answer *b = &(*(const struct route_answer *const *) b_)->answer;
+
+	if (a->body.at != b->body.at)
+		return (uintptr_t) a->body.at < (uintptr_t) b->body.at ? -1 : 1;
+	return (a->body.length > b->body.length) - (a->body.length < b->body.length);
+}
+
+/* A page may be that of many answers, and is there once. */
+static int prepare_bodies(struct snapshot *s, struct image *image, const struct route_answer *answers)
+{
+	cleanup(free_pointer) const struct route_answer **sorted = calloc(s->n_answers, sizeof *sorted);
+	const struct prepared *last = NULL;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->n_answers; i++)
+		sorted[i] = &answers[i];
+	qsort(sorted, s->n_answers, sizeof *sorted, by_body);
+	for (uint32_t i = 0; i < s->n_answers; i++) {
+		struct prepared *prepared = &s->answers[sorted[i] - answers];
+		struct slice body = sorted[i]->answer.body;
+
+		if (last && by_body(&sorted[i - 1], &sorted[i]) == 0) {
+			prepared->body = last->body;
+			prepared->body_length = last->body_length;
+		} else {
+			append(image, body.at, body.length, &prepared->body, &prepared->body_length);
+		}
+		if (image->length > HTTP_IMAGE_MAX)
+			return -EFBIG;
+		last = prepared;
+	}
+	return 0;
 }
 
 static int prepare_all(struct snapshot *s, struct image *image, const struct route_answer *answers)
@@ -69,8 +87,8 @@ static int prepare_all(struct snapshot *s, struct image *image, const struct rou
 	int r = 0;
 
 	for (uint32_t i = 0; i < s->n_answers && r == 0; i++)
-		r = prepare(s, image, answers, i);
-	return r;
+		r = prepare_head(&s->answers[i], image, &answers[i]);
+	return r < 0 ? r : prepare_bodies(s, image, answers);
 }
 
 /* Fills the memfd through a mapping, then seals it: sealing against writing needs that mapping gone. */

@@ -22,8 +22,7 @@ struct prepared {
 	uint32_t body, body_length;
 	uint32_t delay_ms;
 	uint16_t status;
-	bool variables;			/* the heads are templates */
-	bool needs_host;		/* and repeat the host */
+	uint16_t variables;		/* the heads are templates that repeat this: bits of variables.h; 0: they are none */
 };
 
 struct snapshot {
@@ -40,7 +39,7 @@ struct snapshot {
 	_Atomic bool *on;		/* owned: the switches of its routes, which main sets */
 };
 
-/* The settings are copied.  -E2BIG: a head or all together are too large. */
+/* The settings are copied.  -E2BIG: a head is too large; -EFBIG: all together are. */
 int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits, const struct route_settings *settings,
 		 size_t n_switches);
 struct snapshot *snapshot_free(struct snapshot *snapshot);	/* NULL is fine; returns NULL */

@@ -112,22 +112,21 @@ size_t http_variables_compile(char *to, struct slice value)
 
 /* --- templates --------------------------------------------------------------------------------------------------- */
 
-bool http_variables_has(struct slice template)
+unsigned http_variables_in(struct slice template)
 {
-	return template.length > 0 && memchr(template.at, '\0', template.length);
-}
-
-bool http_variables_has_host(struct slice template)
-{
+	static const unsigned parts[] = {
+		[HOST] = HTTP_VARIABLES_HOST, [PATH] = HTTP_VARIABLES_PATH, [QUERY] = HTTP_VARIABLES_QUERY,
+		[TARGET] = HTTP_VARIABLES_PATH | HTTP_VARIABLES_QUERY, [REQUEST_ID] = 0,
+	};
 	const char *end = template.at + template.length;
 	const char *at = template.at;
+	unsigned in = 0;
 
 	while (at < end && (at = memchr(at, '\0', (size_t) (end - at))) != NULL) {
-		if (at[1] == HOST)
-			return true;
+		in |= HTTP_VARIABLES_ANY | parts[(unsigned char) at[1]];
 		at += 2;
 	}
-	return false;
+	return in;
 }
 
 /* A bijection that looks random (the finalizer of SplitMix64), so that the digits do not tell how many were served. */
@@ -179,11 +178,19 @@ static void put(struct writer *w, struct slice text)
 	w->length += text.length;
 }
 
+/* In pieces, so that as much room is asked for as is needed, and not three times the text. */
 static void put_escaped(struct writer *w, struct slice text)
 {
-	w->full |= (w->capacity - w->length) / 3 < text.length;
-	if (!w->full && text.length > 0)
-		w->length += http_target_escape(w->to + w->length, text);
+	enum { PIECE = 256 };
+	char escaped[3 * PIECE];
+
+	while (text.length > 0 && !w->full) {
+		size_t n = text.length < PIECE ? text.length : PIECE;
+
+		put(w, (struct slice) { escaped, http_target_escape(escaped, (struct slice) { text.at, n }) });
+		text.at += n;
+		text.length -= n;
+	}
 }
 
 static void put_path(struct writer *w, const struct http_variables *values)

@@ -21,6 +21,13 @@ enum {
 	HTTP_VARIABLES_TEXT_MAX	= 16 * 1024,	/* host, path and query together, to be repeated */
 };
 
+enum {
+	HTTP_VARIABLES_ANY	= 1 << 0,
+	HTTP_VARIABLES_HOST	= 1 << 1,
+	HTTP_VARIABLES_PATH	= 1 << 2,
+	HTTP_VARIABLES_QUERY	= 1 << 3,
+};
+
 struct http_variables {			/* the values for one request */
 	struct slice host, path, query;
 	bool has_query;			/* an empty one is one */
@@ -30,8 +37,7 @@ struct http_variables {			/* the values for one request */
 const char *http_variables_refused(struct slice value);		/* why a value cannot be configured; NULL: it can */
 bool http_variables_used(struct slice value);			/* of a value as configured */
 size_t http_variables_compile(char *to, struct slice value);	/* to a template, which is not longer; its length */
-bool http_variables_has(struct slice template);			/* some variable */
-bool http_variables_has_host(struct slice template);
+unsigned http_variables_in(struct slice template);		/* what its variables repeat, of the bits above; 0: it has none */
 
 /* The values borrow from the request.  seed: random, of this server; number: of the request, never used twice. */
 void http_variables_of(struct http_variables *ret, const struct http_request *request, const uint64_t seed[2],
