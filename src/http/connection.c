@@ -53,7 +53,6 @@ struct turn {
 	size_t in_at, in_length;
 	size_t out_length;		/* answers in the worker's output buffer */
 	time_t now;			/* the second that Date says; 0: not asked yet */
-	struct http_request request;	/* the last head of this turn, for as long as its bytes are there */
 	bool received, sent, answered;	/* what moved in this turn: timeouts begin anew */
 	bool blocked;			/* the socket takes no more */
 	bool ended;			/* recv said that nothing more will come */
@@ -103,7 +102,7 @@ static void keep_request(struct turn *t)
 {
 	struct kept *kept = (struct kept *) records_kept(&t->server->records, interest_slot(t->id));
 	const struct snapshot *snapshot = server_held(t->server, t->c->snapshot)->snapshot;
-	struct http_request part = repeated(&t->request, snapshot->answers[t->c->answer].variables);
+	struct http_request part = repeated(&t->server->request, snapshot->answers[t->c->answer].variables);
 	const struct slice texts[] = { part.host_name, part.path, part.query };
 	char *to = kept->text;
 
@@ -129,7 +128,7 @@ static bool must_keep_request(const struct turn *t)
 	return server_held(t->server, c->snapshot)->snapshot->answers[c->answer].variables;
 }
 
-/* Makes t->request that of an earlier turn, if it was kept. */
+/* Makes t->server->request that of an earlier turn, if it was kept. */
 static void recall_request(struct turn *t)
 {
 	const struct kept *kept;
@@ -137,12 +136,12 @@ static void recall_request(struct turn *t)
 	if (!(t->c->flags & CONNECTION_KEPT))
 		return;
 	kept = (const struct kept *) records_kept(&t->server->records, interest_slot(t->id));
-	t->request = (struct http_request) {
+	t->server->request = (struct http_request) {
 		.host_name = { kept->text, kept->host },
 		.path = { kept->text + kept->host, kept->path },
 	};
 	if (kept->has_query)
-		t->request.query = (struct slice) { kept->text + kept->host + kept->path, kept->query };
+		t->server->request.query = (struct slice) { kept->text + kept->host + kept->path, kept->query };
 }
 
 /* The head, with what its variables repeat; returns the length, or -ENOBUFS. */
@@ -155,7 +154,7 @@ static ssize_t write_head(struct turn *t, char *to, struct slice head, bool vari
 		return (ssize_t) head.length;
 	}
 	recall_request(t);
-	http_variables_of(&values, &t->request, t->server->seed, (uint64_t) t->c->number << 32 | t->c->requests);
+	http_variables_of(&values, &t->server->request, t->server->seed, (uint64_t) t->c->number << 32 | t->c->requests);
 	return http_variables_expand(to, HTTP_HEAD_MAX, head, &values);
 }
 
@@ -277,19 +276,19 @@ static void begin_content(struct turn *t, struct held *held, uint32_t answer)
 
 	server_hold(t->server, c, held);
 	c->answer = (uint16_t) answer;
-	if (t->request.chunked) {
+	if (t->server->request.chunked) {
 		c->state = CONNECTION_CHUNKS;
 		http_chunked_begin(&c->chunks, server_limits(t->server)->max_body);
 	} else {
 		c->state = CONNECTION_LENGTH;
-		c->left = t->request.content_length;
+		c->left = t->server->request.content_length;
 	}
 }
 
 /* The head is complete.  Without content the answer follows at once; else it is remembered until that was read. */
 static void begin_request(struct turn *t)
 {
-	const struct http_request *request = &t->request;
+	const struct http_request *request = &t->server->request;
 	const struct http_limits *limits = server_limits(t->server);
 	struct held *held = t->server->held;
 	uint32_t answer = routes_find(held->snapshot->routes, request, t->server->discard);
@@ -328,11 +327,11 @@ static int take_head(struct turn *t)
 {
 	ssize_t n;
 
-	n = http_parse_request(t->in + t->in_at, t->in_length - t->in_at, server_limits(t->server), &t->request);
+	n = http_parse_request(t->in + t->in_at, t->in_length - t->in_at, server_limits(t->server), &t->server->request);
 	if (n == 0)
 		return 0;
 	if (n < 0) {
-		fail(t, (unsigned) -n, &t->request);
+		fail(t, (unsigned) -n, &t->server->request);
 		return 1;
 	}
 	t->in_at += (size_t) n;

@@ -79,6 +79,7 @@ struct server {
 	char date[HTTP_DATE_LENGTH];		/* of the second `dated`: written once for all heads */
 	time_t dated;
 	uint32_t scanned;			/* where the last search for a connection of who is gone ended */
+	struct http_request request;		/* the last head of the turn: its bytes are the turn's */
 	struct held *held;			/* newest first */
 	interest_id pause_id;
 	bool paused;				/* the listeners are not awaited */
