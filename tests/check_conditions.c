@@ -115,7 +115,7 @@ START_TEST(without_a_strong_tag_and_a_date_less_can_be_said)
 }
 END_TEST
 
-enum { NOW = 1800000000 };		/* in 2027 */
+enum { NOW = 1800000000 };		/* Fri, 15 Jan 2027 08:00:00 GMT */
 
 static const struct {
 	const char *text;
@@ -131,6 +131,9 @@ static const struct {
 	{ "Thu, 29 Feb 2024 00:00:00 GMT", 1709164800 },
 	{ "Sat, 31 Dec 2016 23:59:60 GMT", 1483228800 },	/* a leap second */
 	{ "Tuesday, 01-Jan-77 00:00:00 GMT", 3376684800 },	/* 2077: no more than 50 years ahead */
+	{ "Friday, 15-Jan-77 08:00:00 GMT", 3377923200 },
+	{ "Saturday, 15-Jan-77 08:00:01 GMT", 222163201 },	/* 1977 */
+	{ "Saturday, 31-Dec-77 00:00:00 GMT", 252374400 },
 	{ "Sunday, 01-Jan-78 00:00:00 GMT", 252460800 },	/* 1978 */
 	{ "Fri, 01 Jan 2100 00:00:00 GMT", 4102444800 },
 	{ "", -1 },
@@ -168,6 +171,16 @@ START_TEST(a_date_is_read_in_three_forms_and_no_other)
 
 	ck_assert_int_eq(good, dates[_i].at >= 0);
 	ck_assert_int_eq(at, dates[_i].at);
+}
+END_TEST
+
+/* At the end of a century 10 is of the next: it would be 85 years past in this one, and is 15 ahead in that. */
+START_TEST(two_digits_of_a_year_may_be_of_the_next_century)
+{
+	time_t at = -1;
+
+	ck_assert(http_date_read(SLICE("Wednesday, 01-Jan-10 00:00:00 GMT"), 3944678400, &at));	/* asked in 2095 */
+	ck_assert_int_eq(at, 4417977600);							/* of 2110 */
 }
 END_TEST
 
@@ -227,6 +240,7 @@ int main(void)
 	tcase_add_loop_test(tests, conditions_come_to_a_verdict, 0, COUNT(conditions));
 	tcase_add_loop_test(tests, without_a_strong_tag_and_a_date_less_can_be_said, 0, COUNT(validators));
 	tcase_add_loop_test(tests, a_date_is_read_in_three_forms_and_no_other, 0, COUNT(dates));
+	tcase_add_test(tests, two_digits_of_a_year_may_be_of_the_next_century);
 	tcase_add_loop_test(tests, gzip_is_taken_or_not, 0, COUNT(encodings));
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

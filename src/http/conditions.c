@@ -192,6 +192,16 @@ static bool take_time(const char **at, const char *end, struct date *date)
 	       take_number(at, end, 2, false, &date->second);
 }
 
+static time_t seconds_of(const struct date *date, int year)
+{
+	struct tm tm = {
+		.tm_year = year - 1900, .tm_mon = date->month, .tm_mday = date->day,
+		.tm_hour = date->hour, .tm_min = date->minute, .tm_sec = date->second,
+	};
+
+	return timegm(&tm);
+}
+
 /* Sun, 06 Nov 1994 08:49:37 GMT */
 static bool read_imf(const char *at, const char *end, struct date *date)
 {
@@ -205,18 +215,20 @@ static bool read_imf(const char *at, const char *end, struct date *date)
 }
 
 /* Sunday, 06-Nov-94 08:49:37 GMT */
-static bool read_rfc850(const char *at, const char *end, int this_year, struct date *date)
+static bool read_rfc850(const char *at, const char *end, time_t now, struct date *date)
 {
-	int day;
+	struct tm tm;
+	int day, latest;
 
 	if (!(take_name(&at, end, long_days, &day) && take(&at, end, ", ", 2) &&
 	      take_number(&at, end, 2, false, &date->day) && take(&at, end, "-", 1) &&
 	      take_name(&at, end, months, &date->month) && take(&at, end, "-", 1) &&
 	      take_number(&at, end, 2, false, &date->year) && take(&at, end, " ", 1) &&
-	      take_time(&at, end, date) && take(&at, end, " GMT", 4) && at == end))
+	      take_time(&at, end, date) && take(&at, end, " GMT", 4) && at == end) || !gmtime_r(&now, &tm))
 		return false;
-	date->year += this_year - this_year % 100;
-	if (date->year > this_year + 50)	/* what seems to be more than 50 years ahead is past */
+	latest = tm.tm_year + 1900 + 50;
+	date->year = latest - (latest - date->year) % 100;
+	if (seconds_of(date, date->year - 50) > now)	/* what is more than 50 years ahead, by a second even, is past */
 		date->year -= 100;
 	return true;
 }
@@ -246,21 +258,14 @@ bool http_date_read(struct slice text, time_t now, time_t *ret)
 {
 	const char *end = text.at + text.length;
 	struct date date;
-	struct tm tm = { 0 };
 
-	if (!gmtime_r(&now, &tm))
-		return false;
-	if (!read_imf(text.at, end, &date) && !read_rfc850(text.at, end, tm.tm_year + 1900, &date) &&
+	if (!read_imf(text.at, end, &date) && !read_rfc850(text.at, end, now, &date) &&
 	    !read_asctime(text.at, end, &date))
 		return false;
 	if (date.day < 1 || date.day > days_in(date.year, date.month) || date.hour > 23 ||
 	    date.minute > 59 || date.second > 60)
 		return false;
-	tm = (struct tm) {
-		.tm_year = date.year - 1900, .tm_mon = date.month, .tm_mday = date.day,
-		.tm_hour = date.hour, .tm_min = date.minute, .tm_sec = date.second,
-	};
-	*ret = date.year < 1970 ? 0 : timegm(&tm);
+	*ret = date.year < 1970 ? 0 : seconds_of(&date, date.year);
 	return true;
 }
 
