@@ -124,7 +124,8 @@ static bool matches(struct slice fields, struct slice name, const struct http_va
 	struct slice line;
 	bool found = false;
 
-	if (!read_tag(validators->etag.at, validators->etag.at + validators->etag.length, &current))
+	if (validators->etag.length == 0 ||
+	    !read_tag(validators->etag.at, validators->etag.at + validators->etag.length, &current))
 		current.opaque = (struct slice) { 0 };
 	*ret_there = false;
 	while (next_line(&fields, name, &line)) {
