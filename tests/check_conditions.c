@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* RFC 9110 13, 8.8.3, 5.6.7 and 12.5.3, as tables: what a request's conditions and Accept-Encoding come to. */
+/*
+ * RFC 9110 13, 8.8.3, 5.6.7 and 12.5.3, as tables: what a request's conditions and Accept-Encoding come to.  All that is
+ * read ends at a page that cannot be.
+ */
 #undef NDEBUG
 #include "http/conditions.h"
 
 #include "fixture.h"
+#include "guarded.h"
+
+#include <stdio.h>
 
 #define MODIFIED "Sun, 06 Nov 1994 08:49:37 GMT"
 #define BEFORE "Sun, 06 Nov 1994 08:49:36 GMT"
 #define AFTER "Sun, 06 Nov 1994 08:49:38 GMT"
+
+static struct slice at_edge(const char *text)
+{
+	return (struct slice) { guarded(text, strlen(text)), strlen(text) };
+}
 
 static const struct {
 	const char *fields;
@@ -86,7 +97,7 @@ START_TEST(conditions_come_to_a_verdict)
 {
 	static const struct http_validators validators = { { "\"a\"", 3 }, 784111777 };
 
-	ck_assert_int_eq(http_judge(slice_of(conditions[_i].fields), conditions[_i].method, &validators),
+	ck_assert_int_eq(http_judge(at_edge(conditions[_i].fields), conditions[_i].method, &validators),
 			 conditions[_i].verdict);
 }
 END_TEST
@@ -111,7 +122,33 @@ START_TEST(without_a_strong_tag_and_a_date_less_can_be_said)
 {
 	struct http_validators of = { slice_of(validators[_i].etag), 0 };
 
-	ck_assert_int_eq(http_judge(slice_of(validators[_i].fields), HTTP_GET, &of), validators[_i].verdict);
+	ck_assert_int_eq(http_judge(at_edge(validators[_i].fields), HTTP_GET, &of), validators[_i].verdict);
+}
+END_TEST
+
+START_TEST(nothing_to_compare_with_may_be_a_null_pointer)
+{
+	static const struct http_validators none;
+
+	ck_assert_int_eq(http_judge(SLICE("If-Match: \"a\"\r\n"), HTTP_GET, &none), HTTP_PRECONDITION_FAILED);
+	ck_assert_int_eq(http_judge(SLICE("If-None-Match: \"\"\r\n"), HTTP_GET, &none), HTTP_PROCEED);
+}
+END_TEST
+
+/* Half a tag is none, neither of the answer nor of the request. */
+START_TEST(a_tag_that_is_cut_off_matches_nothing)
+{
+	static const char whole[] = "W/\"abc\"";
+	char fields[40];
+
+	for (int n = 0; n < (int) strlen(whole); n++) {
+		struct http_validators of = { .etag = { guarded(whole, (size_t) n), (size_t) n } };
+
+		(void) snprintf(fields, sizeof fields, "If-None-Match: %.*s\r\n", n, whole);
+		ck_assert_int_eq(http_judge(slice_of(fields), HTTP_GET, &of), HTTP_PROCEED);
+		of.etag = slice_of(whole);
+		ck_assert_int_eq(http_judge(at_edge(fields), HTTP_GET, &of), HTTP_PROCEED);
+	}
 }
 END_TEST
 
@@ -167,10 +204,21 @@ static const struct {
 START_TEST(a_date_is_read_in_three_forms_and_no_other)
 {
 	time_t at = -1;
-	bool good = http_date_read(slice_of(dates[_i].text), NOW, &at);
+	bool good = http_date_read(at_edge(dates[_i].text), NOW, &at);
 
 	ck_assert_int_eq(good, dates[_i].at >= 0);
 	ck_assert_int_eq(at, dates[_i].at);
+}
+END_TEST
+
+START_TEST(a_date_that_is_cut_off_is_none)
+{
+	time_t at = -1;
+
+	for (size_t n = 0; n < strlen(dates[_i].text); n++)
+		if (dates[_i].at >= 0)
+			ck_assert(!http_date_read((struct slice) { guarded(dates[_i].text, n), n }, NOW, &at));
+	ck_assert_int_eq(at, -1);
 }
 END_TEST
 
@@ -226,7 +274,7 @@ static const struct {
 
 START_TEST(gzip_is_taken_or_not)
 {
-	ck_assert_int_eq(http_accepts_gzip(slice_of(encodings[_i].fields)), encodings[_i].gzip);
+	ck_assert_int_eq(http_accepts_gzip(at_edge(encodings[_i].fields)), encodings[_i].gzip);
 }
 END_TEST
 
@@ -239,6 +287,9 @@ int main(void)
 
 	tcase_add_loop_test(tests, conditions_come_to_a_verdict, 0, COUNT(conditions));
 	tcase_add_loop_test(tests, without_a_strong_tag_and_a_date_less_can_be_said, 0, COUNT(validators));
+	tcase_add_test(tests, nothing_to_compare_with_may_be_a_null_pointer);
+	tcase_add_test(tests, a_tag_that_is_cut_off_matches_nothing);
+	tcase_add_loop_test(tests, a_date_that_is_cut_off_is_none, 0, COUNT(dates));
 	tcase_add_loop_test(tests, a_date_is_read_in_three_forms_and_no_other, 0, COUNT(dates));
 	tcase_add_test(tests, two_digits_of_a_year_may_be_of_the_next_century);
 	tcase_add_loop_test(tests, gzip_is_taken_or_not, 0, COUNT(encodings));
