@@ -8,7 +8,8 @@
  */
 #include "http/slice.h"
 
-/* True: http_path_normalise() would change nothing. */
+/* True: http_path_normalise() would change nothing.  A path with a '%' or with a segment that begins with a dot is never
+ * said to be normal, though it may be: this is the short look that spares nearly all paths the long one. */
 bool http_path_is_normal(struct slice path);
 
 /* Writes the path, which begins with '/', to a place of 3 * path.length bytes; returns its new length. */
