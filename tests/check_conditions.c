@@ -113,6 +113,7 @@ static const struct {
 	{ "", "If-Modified-Since: " AFTER "\r\n", HTTP_PROCEED },
 	{ "", "If-Unmodified-Since: " BEFORE "\r\n", HTTP_PROCEED },
 	{ "W/\"a\"", "If-Match: W/\"a\"\r\n", HTTP_PRECONDITION_FAILED },
+	{ "W/\"a\"", "If-Match: \"a\"\r\n", HTTP_PRECONDITION_FAILED },
 	{ "W/\"a\"", "If-None-Match: \"a\"\r\n", HTTP_NOT_MODIFIED },
 	{ "W/\"a\"", "If-None-Match: W/\"a\"\r\n", HTTP_NOT_MODIFIED },
 	{ "no tag", "If-None-Match: no tag\r\n", HTTP_PROCEED },
@@ -166,6 +167,7 @@ static const struct {
 	{ "Thu, 01 Jan 1970 00:00:00 GMT", 0 },
 	{ "Mon, 06 Nov 1994 08:49:37 GMT", 784111777 },		/* a wrong day of the week */
 	{ "Thu, 29 Feb 2024 00:00:00 GMT", 1709164800 },
+	{ "Tue, 29 Feb 2000 00:00:00 GMT", 951782400 },
 	{ "Sat, 31 Dec 2016 23:59:60 GMT", 1483228800 },	/* a leap second */
 	{ "Tuesday, 01-Jan-77 00:00:00 GMT", 3376684800 },	/* 2077: no more than 50 years ahead */
 	{ "Friday, 15-Jan-77 08:00:00 GMT", 3377923200 },
@@ -177,6 +179,8 @@ static const struct {
 	{ "0", -1 },
 	{ "784111777", -1 },
 	{ "Thu, 29 Feb 2023 00:00:00 GMT", -1 },
+	{ "Mon, 29 Feb 2100 00:00:00 GMT", -1 },
+	{ "Sat, 31 Feb 2026 00:00:00 GMT", -1 },
 	{ "Thu, 31 Apr 2024 00:00:00 GMT", -1 },
 	{ "Thu, 00 Apr 2024 00:00:00 GMT", -1 },
 	{ "Sun, 06 Nov 1994 24:00:00 GMT", -1 },

@@ -64,7 +64,8 @@ static const struct {
 
 START_TEST(a_path_becomes_the_one_that_it_means)
 {
-	struct slice path = slice_of(paths[_i].path);
+	size_t length = strlen(paths[_i].path);
+	struct slice path = { guarded(paths[_i].path, length), length };
 	char to[200];
 	size_t n = http_path_normalise(to, path);
 
