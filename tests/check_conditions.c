@@ -48,7 +48,19 @@ static const struct {
 	{ "If-Match: a\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
 	{ "If-Match: \"a\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
 	{ "If-Match: \"b\" \"a\"\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
-	{ "If-Match: \"a\"\"b\"\r\n", HTTP_GET, HTTP_PROCEED },
+	{ "If-Match: * \r\n", HTTP_GET, HTTP_PROCEED },
+
+	/* what cannot be read to its end matches nothing, wherever it is broken */
+	{ "If-Match: \"a\" \"b\"\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
+	{ "If-Match: \"a\"\"b\"\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
+	{ "If-Match: \"a\", b\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
+	{ "If-Match: b, \"a\"\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
+	{ "If-Match: \"a\", *\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
+	{ "If-Match: \"a\"\r\nIf-Match: b\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
+	{ "If-Match: b\r\nIf-Match: \"a\"\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
+	{ "If-Match: *\r\nIf-Match: \"a\"\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
+	{ "If-None-Match: \"a\", b\r\n", HTTP_GET, HTTP_PROCEED },
+	{ "If-None-Match: \"a\"\r\nIf-None-Match: *\r\n", HTTP_GET, HTTP_PROCEED },
 	{ "If-Match: w/\"a\"\r\n", HTTP_GET, HTTP_PRECONDITION_FAILED },
 
 	/* 13.1.2: weak comparison */

@@ -3,9 +3,8 @@
  * The field lines are read again from the bytes of the head.  The parser could remember where each of these fields is,
  * and would pay for it with every request; few have any, and fewer are for an answer that has something to decide.
  *
- * What cannot be read is never taken as a reason to leave an answer out: a malformed date, and a list from where it is
- * malformed, do not match, so If-None-Match and the dates let the answer go out.  Only If-Match, which says what must
- * hold, refuses then.
+ * What cannot be read is never taken as a reason to leave an answer out: a malformed date or list does not match, so
+ * If-None-Match and the dates let the answer go out.  Only If-Match, which says what must hold, refuses then.
  */
 #include "http/conditions.h"
 
@@ -92,47 +91,52 @@ static const char *skip_commas(const char *at, const char *end)
 	return at;
 }
 
-/* Whether a line names the tag, or whatever there is by "*". */
-static bool line_matches(struct slice line, const struct tag *current, bool strongly)
+/* Whether a line is a list of tags; *found becomes true when one of them is the current one. */
+static bool read_tags(struct slice line, const struct tag *current, bool strongly, bool *found)
 {
 	const char *end = line.at + line.length;
 	const char *at = line.at;
 	struct tag tag;
 
-	if (slice_equal(line, SLICE("*")))
-		return true;
 	while ((at = skip_commas(at, end)) < end) {
 		at = read_tag(at, end, &tag);
 		if (!at)
 			return false;
-		if (current->opaque.length > 0 && slice_equal(tag.opaque, current->opaque) &&
-		    !(strongly && (tag.weak || current->weak)))
-			return true;
+		*found |= current->opaque.length > 0 && slice_equal(tag.opaque, current->opaque) &&
+			  !(strongly && (tag.weak || current->weak));
 		while (at < end && (*at == ' ' || *at == '\t'))
 			at++;
 		if (at < end && *at != ',')
 			return false;
 	}
-	return false;
+	return true;
 }
 
-/* All lines of that name are one list.  *ret_there: there is such a line. */
+/*
+ * All lines of that name are one list, and "*" stands alone.  A list that cannot be read to its end matches nothing,
+ * wherever it is broken.  nginx skips what it cannot read and takes a tag that it finds beside it; but then an If-Match
+ * holds of which half was not understood.  (h2o looks for one tag that is the whole value, and at no If-Match.)
+ * *ret_there: there is such a line.
+ */
 static bool matches(struct slice fields, struct slice name, const struct http_validators *validators, bool strongly,
 		    bool *ret_there)
 {
 	struct tag current = { 0 };
 	struct slice line;
-	bool found = false;
+	bool found = false, readable = true;
 
+	*ret_there = true;
+	if (only_line(fields, name, &line) && slice_equal(line, SLICE("*")))
+		return true;
 	if (validators->etag.length == 0 ||
 	    !read_tag(validators->etag.at, validators->etag.at + validators->etag.length, &current))
 		current.opaque = (struct slice) { 0 };
 	*ret_there = false;
 	while (next_line(&fields, name, &line)) {
 		*ret_there = true;
-		found |= line_matches(line, &current, strongly);
+		readable &= read_tags(line, &current, strongly, &found);
 	}
-	return found;
+	return readable && found;
 }
 
 /* --- dates: RFC 9110 5.6.7 --------------------------------------------------------------------------------------- */
