@@ -65,9 +65,8 @@ static int step_size(struct http_chunked *chunked, char byte)
 	int r;
 
 	if (http_is(byte, HTTP_HEX)) {
-		if (chunked->left >> 60)		/* one digit more is past 64 bits, and so past any limit */
-			return -413;
-		if (++chunked->digits > HTTP_CHUNK_DIGITS_MAX)
+		/* One digit more is past 64 bits: that is no size, and where the chunk ends cannot be told. */
+		if (chunked->left >> 60 || ++chunked->digits > HTTP_CHUNK_DIGITS_MAX)
 			return -400;
 		/* The last four bits of a letter count from 'A'. */
 		chunked->left = chunked->left << 4 | ((byte & 0xf) + (http_is(byte, HTTP_DIGIT) ? 0 : 9));

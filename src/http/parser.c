@@ -23,13 +23,12 @@ enum {				/* what the fields of one head have told so far */
 	SEEN_CLOSE		= 1 << 1,
 	SEEN_KEEP_ALIVE		= 1 << 2,
 	SEEN_LENGTH		= 1 << 3,
-	SEEN_HUGE_LENGTH	= 1 << 4,	/* more than 64 bits */
-	SEEN_CODING		= 1 << 5,	/* a Transfer-Encoding, be it empty */
-	SEEN_CHUNKED		= 1 << 6,	/* and its last coding so far is chunked */
-	SEEN_UNKNOWN_CODING	= 1 << 7,
-	SEEN_CONTINUE		= 1 << 8,
-	SEEN_EXPECTATION	= 1 << 9,	/* another one than 100-continue */
-	SEEN_HTTPS		= 1 << 10,	/* the scheme of an absolute-form target */
+	SEEN_CODING		= 1 << 4,	/* a Transfer-Encoding, be it empty */
+	SEEN_CHUNKED		= 1 << 5,	/* and its last coding so far is chunked */
+	SEEN_UNKNOWN_CODING	= 1 << 6,
+	SEEN_CONTINUE		= 1 << 7,
+	SEEN_EXPECTATION	= 1 << 8,	/* another one than 100-continue */
+	SEEN_HTTPS		= 1 << 9,	/* the scheme of an absolute-form target */
 };
 
 struct head {
@@ -279,8 +278,8 @@ static int parse_request_line(struct head *head, const char **at_p, const char *
 	int r = 1;
 
 	at = http_skip(at, line.stop, HTTP_TOKEN);
-	if (at == line.stop)
-		return line.at_stop;
+	if (at == line.stop)			/* a method is no target that could be too long */
+		return line.at_stop ? -400 : 0;
 	if (*at != ' ' || at == start)		/* a TLS greeting ends here too: no line end will come */
 		return -400;
 	request->method_name = between(start, at);
@@ -323,8 +322,11 @@ static int take_host(struct head *head, struct slice value)
 	if (head->seen & SEEN_HOST)		/* RFC 9112 3.2 */
 		return -400;
 	head->seen |= SEEN_HOST;
-	/* An empty Host is what is sent for a target without an authority; ":80" is one with an empty host. */
-	if (!split_authority(value, &host, &port) || (host.length == 0 && value.length > 0))
+	if (!split_authority(value, &host, &port))
+		return -400;
+	/* An http URI has a host, so an empty one is refused (RFC 9112 3.3), and ":80" as well, which is no field of a
+	 * client at all; but with an absolute-form target nothing is wanted of an empty field. */
+	if (host.length == 0 && (value.length > 0 || head->request->form != HTTP_ABSOLUTE))
 		return -400;
 	if (head->request->form != HTTP_ABSOLUTE) {
 		head->request->host = value;
@@ -413,11 +415,8 @@ static int take_content_length(struct head *head, struct slice value)
 		head->seen |= SEEN_LENGTH;
 	}
 
-	if (!number_of(head->length_digits, &head->request->content_length)) {
-		head->request->content_length = UINT64_MAX;
-		head->seen |= SEEN_HUGE_LENGTH;
-	}
-	return 0;
+	/* What no counter can hold has no end that can be told, so it is not just more than is allowed (RFC 9110 8.6). */
+	return number_of(head->length_digits, &head->request->content_length) ? 0 : -400;
 }
 
 /* token / quoted-string; NULL: neither. */
@@ -609,7 +608,7 @@ static int judge(const struct head *head, const struct http_limits *limits)
 
 	if (seen & SEEN_UNKNOWN_CODING)
 		return -501;
-	if (seen & SEEN_HUGE_LENGTH || request->content_length > limits->max_body)
+	if (request->content_length > limits->max_body)
 		return -413;
 	if (seen & SEEN_HTTPS)
 		return -421;
