@@ -57,7 +57,7 @@ START_TEST(an_option_names_a_task)
 {
 	ck_assert_int_eq(PARSE(tasks[_i].word), 0);
 	ck_assert_int_eq(options.task, tasks[_i].task);
-	ck_assert_int_eq(options.reload_pid, 0);
+	ck_assert_int_eq(options.pid, 0);
 	ck_assert_str_eq(said, "");
 }
 END_TEST
@@ -131,13 +131,24 @@ START_TEST(a_reload_takes_a_process_id)
 {
 	ck_assert_int_eq(parse((const char *const[]) { with_pid[_i][0], with_pid[_i][1], with_pid[_i][2], NULL }), 0);
 	ck_assert_int_eq(options.task, OPTIONS_RELOAD);
-	ck_assert_int_eq(options.reload_pid, 123);
+	ck_assert_int_eq(options.pid, 123);
+}
+END_TEST
+
+START_TEST(a_stop_is_told_to_one_process)
+{
+	ck_assert_int_eq(parse((const char *const[]) { "--stopping", "123", NULL }), 0);
+	ck_assert_int_eq(options.task, OPTIONS_STOPPING);
+	ck_assert_int_eq(options.pid, 123);
 }
 END_TEST
 
 static const struct {
 	const char *words[4], *says;
 } mistakes[] = {
+	{ { "--stopping", "x" }, "x: this is no process id" },
+	{ { "--stopping" }, "option '--stopping' requires an argument" },
+	{ { "--stopping", "1", "--reload" }, "--stopping and --reload: one of them" },
 	{ { "--reload", "x" }, "x: this is no process id" },
 	{ { "--reload", "" }, ": this is no process id" },
 	{ { "--reload", "0" }, "0: this is no process id" },
@@ -208,6 +219,7 @@ int main(void)
 	tcase_add_test(tcase, strict_is_strict);
 	tcase_add_test(tcase, addresses_are_kept_in_their_order);
 	tcase_add_test(tcase, settings_are_kept_in_their_order);
+	tcase_add_test(tcase, a_stop_is_told_to_one_process);
 	tcase_add_loop_test(tcase, a_reload_takes_a_process_id, 0, sizeof with_pid / sizeof *with_pid);
 	tcase_add_loop_test(tcase, a_mistake_is_named_and_the_help_pointed_to, 0, sizeof mistakes / sizeof *mistakes);
 	tcase_add_test(tcase, the_help_names_every_option);

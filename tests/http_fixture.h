@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "http/server.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -211,7 +212,8 @@ static inline void site_close(struct site *site)
 		site->snapshots[i] = snapshot_free(site->snapshots[i]);
 	(void) close(site->listener);
 	(void) close(site->answer_fd);
-	ck_assert_uint_eq(count_open_fds(), site->open_fds);
+	if (site->open_fds != UINT_MAX)
+		ck_assert_uint_eq(count_open_fds(), site->open_fds);
 }
 
 /* --- clients ----------------------------------------------------------------------------------------------------- */

@@ -263,6 +263,12 @@ void executor_start_timer(struct executor *ex, interest_id id, unsigned list)
 		timers_start(&ex->timers, interest_slot(id), list, ex->now_ms);
 }
 
+void executor_resume_timer(struct executor *ex, interest_id id, unsigned list, uint64_t since_ms)
+{
+	if (registry_get(&ex->registry, id))
+		timers_start(&ex->timers, interest_slot(id), list, since_ms);
+}
+
 void executor_stop_timer(struct executor *ex, interest_id id)
 {
 	if (registry_get(&ex->registry, id))

@@ -10,6 +10,7 @@
 #include "daemon/listeners.h"
 
 #include "core/cleanup.h"
+#include "daemon/restart.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -82,6 +83,11 @@ static int take_one(struct listeners *listeners, int fd, const char *name, char 
 	int flags;
 	int r;
 
+	if (strcmp(name, RESTART_NAME) == 0) {		/* of several the last is as good as any: there is one */
+		close_fd(&listeners->handover_fd);
+		listeners->handover_fd = fd;
+		return 0;
+	}
 	if (!is_stream_listener(fd)) {
 		if (asprintf(ret_why, "descriptor %d (\"%s\") that systemd passed is no listening stream socket",
 			     fd, name) < 0)
@@ -113,6 +119,7 @@ int listeners_take_passed(struct listeners *listeners, char **ret_why)
 	int r = 0;
 
 	*ret_why = NULL;
+	listeners->handover_fd = -1;
 	for (int i = 0; i < n && r == 0; i++)
 		r = take_one(listeners, SD_LISTEN_FDS_START + i, names ? names[i] : "", ret_why);
 	for (int i = 0; names && i < n; i++)

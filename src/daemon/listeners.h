@@ -23,6 +23,7 @@ struct listener {
 struct listeners {			/* zero it before use */
 	struct listener *at;
 	size_t n;
+	int handover_fd;		/* what the process before us has left in systemd's store, the caller's; -1: nothing */
 };
 
 /* Takes what sd_listen_fds_with_names(3) gives, sets O_NONBLOCK and the options, and unsets the variables.  Returns

@@ -16,6 +16,8 @@
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/reload.h"
+#include "daemon/restart.h"
+#include "daemon/stopping.h"
 #include "daemon/switches.h"
 #include "daemon/workers.h"
 
@@ -46,9 +48,11 @@ struct daemon {
 	unsigned n_workers;
 	struct listeners listeners;
 	struct workers workers;
+	struct restart restart;			/* what the process before us has left, until it is taken */
 	struct switches *switches;		/* owned: of the snapshot in force */
 	int signal_fd;				/* owned */
 	bool draining, leaving;
+	bool stop_announced;			/* by SIGUSR1: the next SIGTERM is no restart */
 	uint64_t drain_until_ms;
 	uint64_t watchdog_ms, next_watchdog_ms;	/* 0: there is no watchdog */
 	uint64_t next_status_ms;
@@ -309,6 +313,7 @@ static int take_signals(void)
 	(void) sigaddset(&taken, SIGTERM);
 	(void) sigaddset(&taken, SIGINT);
 	(void) sigaddset(&taken, SIGHUP);
+	(void) sigaddset(&taken, SIGUSR1);
 	(void) sigprocmask(SIG_BLOCK, &taken, NULL);
 	fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
@@ -319,7 +324,7 @@ static int start_workers(struct daemon *d)
 	struct snapshot *snapshot;
 	int r;
 
-	r = make_snapshot(&snapshot, &d->switches, 1, d->conf);
+	r = make_snapshot(&snapshot, &d->switches, restart_generation(&d->restart) + 1, d->conf);
 	if (r == 0)
 		r = workers_start(&d->workers, d->n_workers, d->conf, &d->listeners, snapshot);
 	if (r == 0) {
@@ -333,15 +338,47 @@ static int start_workers(struct daemon *d)
 	return r == -E2BIG || r == -EFBIG ? EX_CONFIG : EX_OSERR;
 }
 
+/* Connections that the process before us did not want to be closed. */
+static void look_back(struct daemon *d)
+{
+	int r;
+
+	if (d->listeners.handover_fd < 0)
+		return;
+	r = restart_look(&d->restart, take_fd(&d->listeners.handover_fd));
+	if (r < 0)
+		log_write(LOG_TAKEN_OVER, LOG_WARNING, "what the process before has left cannot be taken (%s): its "
+			  "connections are closed", strerror(-r));
+}
+
+/* systemd is told that we are ready, and what was left is ours alone from then on. */
+static void be_ready(struct daemon *d)
+{
+	size_t left = d->restart.n_connections, taken;
+	char status[640];
+
+	serving_status(d, status, sizeof status);
+	if (d->restart.fd < 0) {
+		notify_ready(status);
+		return;
+	}
+	notify_ready_and_remove(RESTART_NAME, status);
+	close_fd(&d->restart.fd);
+	taken = restart_take(&d->restart, &d->workers);
+	log_write(LOG_TAKEN_OVER, taken == left ? LOG_INFO : LOG_WARNING, "%zu of %zu connections of the process before "
+		  "go on", taken, left);
+	restart_deinit(&d->restart);
+}
+
 static int start(struct daemon *d)
 {
 	uint64_t began_usec = reload_clock_usec();	/* who asks from now on waits for what is loaded later */
 	char *why = NULL;
-	char status[640];
 	int r;
 
 	if (listeners_take_passed(&d->listeners, &why) < 0)
 		return fail_start(why, EX_OSERR);
+	look_back(d);
 	r = load_at_start(d);
 	if (r != 0)
 		return r;
@@ -369,8 +406,7 @@ static int start(struct daemon *d)
 		log_write(LOG_LISTENING, LOG_INFO, "listening on %s%s", d->listeners.at[i].text,
 			  d->listeners.at[i].passed ? " (from systemd)" : "");
 	say_what_next(&d->listeners.at[0]);
-	serving_status(d, status, sizeof status);
-	notify_ready(status);
+	be_ready(d);
 	return 0;
 }
 
@@ -482,6 +518,30 @@ static void reload(struct daemon *d)
 
 /* --- stopping ---------------------------------------------------------------------------------------------------- */
 
+/* Nothing is unwound: what is ours is in systemd's hands, and to close it here would be seen by nobody but us. */
+static _Noreturn void leave_to_next(int connections)
+{
+	log_write(LOG_HANDED_OVER, LOG_INFO, "%d connections are left to the next process", connections);
+	log_stop();
+	_exit(0);
+}
+
+/* A stop that is part of a restart.  Whoever sends SIGTERM does not say which it is, so the unit does beforehand. */
+static void try_hand_over(struct daemon *d)
+{
+	cleanup(free_pointer) char *why = NULL;
+	int r;
+
+	if (d->stop_announced || !getenv("NOTIFY_SOCKET"))
+		return;
+	notify_stopping("handing connections over");
+	r = restart_give(&d->workers, &why);
+	if (r >= 0)
+		leave_to_next(r);
+	log_write(LOG_HANDED_OVER, LOG_WARNING, "connections cannot be left to the next process: %s",
+		  why ? why : strerror(-r));
+}
+
 static void begin_drain(struct daemon *d, const char *signal_name)
 {
 	char status[128];
@@ -502,6 +562,13 @@ static void begin_drain(struct daemon *d, const char *signal_name)
 	/* Who comes now is told at once that nobody listens; a socket of systemd's stays open, for the next of us. */
 	if (workers_wait(&d->workers, ADOPT_TIMEOUT_MS))
 		listeners_close(&d->listeners);
+}
+
+static void stop(struct daemon *d, uint32_t signal)
+{
+	if (signal == SIGTERM && !d->draining)
+		try_hand_over(d);
+	begin_drain(d, signal == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
 static void go_on_draining(struct daemon *d)
@@ -534,8 +601,10 @@ static void take_signal(struct daemon *d)
 			log_write(LOG_CONFIG_REFUSED, LOG_WARNING, "no reload while stopping");
 		else if (info.ssi_signo == SIGHUP)
 			reload(d);
+		else if (info.ssi_signo == SIGUSR1)
+			d->stop_announced = true;
 		else
-			begin_drain(d, info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+			stop(d, info.ssi_signo);
 	}
 }
 
@@ -641,6 +710,7 @@ static int serve(struct daemon *d)
 
 	d->signal_fd = -1;
 	d->workers.answer_fd = -1;
+	d->restart.fd = -1;
 	(void) log_open();
 	d->signal_fd = take_signals();
 	(void) pthread_setname_np(pthread_self(), RELOAD_NAME);	/* whatever the program's file is called */
@@ -659,6 +729,7 @@ static int serve(struct daemon *d)
 	log_stop();			/* nobody reports any more */
 	switches_free(d->switches);
 	workers_deinit(&d->workers);
+	restart_deinit(&d->restart);
 	listeners_close(&d->listeners);
 	close_fd(&d->signal_fd);
 	if (d->conf != d->started)
@@ -723,7 +794,10 @@ int main(int argc, char **argv)
 		status = check(&daemon.options, daemon.options.task == OPTIONS_DUMP);
 		break;
 	case OPTIONS_RELOAD:
-		status = reload_request(daemon.options.reload_pid);
+		status = reload_request(daemon.options.pid);
+		break;
+	case OPTIONS_STOPPING:
+		status = stopping_announce(daemon.options.pid);
 		break;
 	case OPTIONS_VERSION:
 		(void) printf("reactord %s\n", PACKAGE_VERSION);

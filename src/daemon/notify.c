@@ -81,6 +81,14 @@ void notify_ready(const char *status)
 	send_with_status("READY=1\n", status);
 }
 
+void notify_ready_and_remove(const char *name, const char *status)
+{
+	char prefix[128];
+
+	(void) snprintf(prefix, sizeof prefix, "READY=1\nFDSTOREREMOVE=1\nFDNAME=%s\n", name);
+	send_with_status(prefix, status);
+}
+
 void notify_reloading(void)
 {
 	struct timespec now;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 void notify_ready(const char *status);
+void notify_ready_and_remove(const char *name, const char *status);	/* and what is stored under FDNAME=name goes, in one */
 void notify_reloading(void);			/* with MONOTONIC_USEC; notify_ready must follow, also after a failure */
 void notify_stopping(const char *status);
 void notify_status(const char *status);

@@ -11,6 +11,7 @@ enum options_task {
 	OPTIONS_CHECK,
 	OPTIONS_DUMP,
 	OPTIONS_RELOAD,
+	OPTIONS_STOPPING,
 	OPTIONS_VERSION,
 	OPTIONS_HELP,
 };
@@ -19,7 +20,7 @@ struct options {
 	enum options_task task;
 	struct conf_source source;	/* its arrays are owned; its strings are the command line's */
 	bool strict;
-	pid_t reload_pid;		/* 0: none was given */
+	pid_t pid;			/* of OPTIONS_RELOAD, OPTIONS_STOPPING; 0: none was given */
 };
 
 /* Returns 0, or -EINVAL (or -ENOMEM) after it printed what is wrong to stderr. */

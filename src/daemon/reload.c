@@ -207,11 +207,11 @@ static int wait_for_verdict(const char *directory, int watch_fd, pid_t pid, int 
 	return 1;
 }
 
-/* Is it the main thread of a reactord that takes SIGHUP from a descriptor?  Almost any other process would end of it. */
-static const char *unfit_for_hangup(FILE *status)
+/* Is it the main thread of a reactord that takes the signal from a descriptor?  Almost any other would end of it. */
+static const char *unfit_for(int signal, FILE *status)
 {
 	cleanup(free_pointer) char *line = NULL;
-	bool is_reactord = false, blocks_hangup = false;
+	bool is_reactord = false, blocks = false;
 	unsigned long long blocked;
 	size_t capacity = 0;
 
@@ -219,16 +219,15 @@ static const char *unfit_for_hangup(FILE *status)
 		if (strcmp(line, "Name:\t" RELOAD_NAME "\n") == 0)
 			is_reactord = true;
 		else if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
-			blocks_hangup = blocked >> (SIGHUP - 1) & 1;
+			blocks = blocked >> (signal - 1) & 1;
 	}
 	if (!is_reactord)
 		return "is no reactord";
-	return blocks_hangup ? NULL : "takes no SIGHUP";
+	return blocks ? NULL : signal == SIGHUP ? "takes no SIGHUP" : "does not take the signal";
 }
 
-/* The process that is looked at is the one that is signalled, though its number may be another's meanwhile.  Hidden: one
- * that /proc does not show may be signalled, too.  Prints what is wrong. */
-static int hang_up(pid_t pid, bool hidden, int *ret_process_fd)
+/* The process that is looked at is the one that is signalled, though its number may be another's meanwhile. */
+int reload_signal(pid_t pid, int signal, bool hidden, int *ret_process_fd)
 {
 	cleanup(close_fd) int process_fd = (int) syscall(SYS_pidfd_open, pid, 0);
 	const char *unfit = NULL;
@@ -242,7 +241,7 @@ static int hang_up(pid_t pid, bool hidden, int *ret_process_fd)
 	(void) snprintf(path, sizeof path, "/proc/%ld/status", (long) pid);
 	status = fopen(path, "re");
 	if (status) {
-		unfit = unfit_for_hangup(status);
+		unfit = unfit_for(signal, status);
 		(void) fclose(status);
 	} else if (!hidden) {
 		unfit = "cannot be looked at in /proc";
@@ -251,7 +250,7 @@ static int hang_up(pid_t pid, bool hidden, int *ret_process_fd)
 		(void) fprintf(stderr, "reactord: process %ld %s: it is not signalled\n", (long) pid, unfit);
 		return -EPERM;
 	}
-	if (syscall(SYS_pidfd_send_signal, process_fd, SIGHUP, NULL, 0) < 0) {
+	if (syscall(SYS_pidfd_send_signal, process_fd, signal, NULL, 0) < 0) {
 		(void) fprintf(stderr, "reactord: cannot signal process %ld: %s\n", (long) pid, strerror(errno));
 		return -errno;
 	}
@@ -278,7 +277,7 @@ int reload_request(pid_t pid)
 	watch_fd = watch_directory(directory);
 	asked_usec = reload_clock_usec();
 	/* In ExecReload= the unit's ProtectProc= and PrivateUsers= hide the daemon from us, and systemd named it. */
-	if (hang_up(pid, own_directory != NULL, &process_fd) < 0)
+	if (reload_signal(pid, SIGHUP, own_directory != NULL, &process_fd) < 0)
 		return 1;
 	/* A daemon with a runtime directory wrote to it when it started.  And where the variable is set, as in ExecReload=,
 	 * the directory is the daemon's, whatever it could write then. */

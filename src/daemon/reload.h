@@ -23,3 +23,7 @@ uint64_t reload_clock_usec(void);
  * $RUNTIME_DIRECTORY is not set).  Prints errors and warnings to stderr.  Returns the exit status: 0 loaded, 1 refused or no
  * verdict within 60 s, or no such daemon: only a process of that name which blocks SIGHUP is signalled. */
 int reload_request(pid_t pid);
+
+/* Signals a reactord and nobody else; hidden: also one that /proc does not show.  Prints what is wrong and returns a
+ * negative errno, or 0 and a pidfd, the caller's to close. */
+int reload_signal(pid_t pid, int signal, bool hidden, int *ret_process_fd);

@@ -68,7 +68,7 @@ static int start_one(struct workers *workers, unsigned number, unsigned n_worker
 		.max_connections = conf->limits.max_connections,
 		.listeners = own,
 		.n_listeners = listeners->n,
-		.snapshot = workers->snapshots[0],
+		.snapshot = workers->snapshots[workers->n_snapshots - 1],
 		.connections = &workers->connections,
 		.answer_fd = workers->answer_fd,
 	};
@@ -147,6 +147,68 @@ int workers_take_snapshot(struct workers *workers, struct snapshot *snapshot)
 	return 0;
 }
 
+bool workers_freeze(struct workers *workers, int timeout_ms)
+{
+	for (unsigned i = 0; i < workers->n; i++)
+		workers->questions[i] = server_freeze(workers->at[i]);
+	return workers_wait(workers, timeout_ms);
+}
+
+void workers_thaw(struct workers *workers)
+{
+	for (unsigned i = 0; i < workers->n; i++)
+		server_thaw(workers->at[i]);
+}
+
+/* Of the snapshots those that are still answered from, and the last one, whose number the next process goes on from. */
+int workers_carry(struct workers *workers, struct handover *handover)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < workers->n_snapshots && r == 0; i++) {
+		bool needed = i == workers->n_snapshots - 1;
+
+		for (unsigned w = 0; w < workers->n && !needed; w++)
+			needed = carry_uses(workers->at[w], workers->snapshots[i]);
+		if (needed)
+			r = carry_snapshot(handover, workers->snapshots[i]);
+	}
+	for (unsigned w = 0; w < workers->n && r == 0; w++)
+		r = carry_connections(handover, workers->at[w]);
+	return r;
+}
+
+int workers_take_older(struct workers *workers, struct snapshot **snapshots, size_t n)
+{
+	struct snapshot **grown = realloc(workers->snapshots, (workers->n_snapshots + n + 1) * sizeof *grown);
+
+	if (!grown)
+		return -ENOMEM;
+	workers->snapshots = grown;
+	memmove(grown + n, grown, workers->n_snapshots * sizeof *grown);
+	if (n > 0)
+		memcpy(grown, snapshots, n * sizeof *grown);
+	workers->n_snapshots += n;
+	workers->arriving = true;
+	return 0;
+}
+
+bool workers_take_arrivals(struct workers *workers, struct carry_arrivals *arrivals, uint32_t layout, int timeout_ms)
+{
+	bool answered;
+
+	for (unsigned i = 0; i < workers->n; i++) {
+		arrivals[i].layout = layout;
+		arrivals[i].snapshots = (const struct snapshot **) workers->snapshots;
+		arrivals[i].n_snapshots = workers->n_snapshots;
+		workers->questions[i] = carry_to(workers->at[i], &arrivals[i]);
+	}
+	answered = workers_wait(workers, timeout_ms);
+	workers->arriving = !answered;
+	workers_heard(workers);
+	return answered;
+}
+
 void workers_drain(struct workers *workers)
 {
 	for (unsigned i = 0; i < workers->n; i++)
@@ -218,7 +280,7 @@ void workers_heard(struct workers *workers)
 		if (held < oldest)
 			oldest = held;
 	}
-	while (unused < workers->n_snapshots && workers->snapshots[unused]->number < oldest)
+	while (!workers->arriving && unused < workers->n_snapshots && workers->snapshots[unused]->number < oldest)
 		snapshot_free(workers->snapshots[unused++]);
 	workers->n_snapshots -= unused;
 	memmove(workers->snapshots, workers->snapshots + unused, workers->n_snapshots * sizeof *workers->snapshots);

@@ -7,6 +7,7 @@
  */
 #include "daemon/conf.h"
 #include "daemon/listeners.h"
+#include "http/carry.h"
 #include "http/server.h"
 
 struct workers {				/* zero it before use; answer_fd -1 */
@@ -16,6 +17,7 @@ struct workers {				/* zero it before use; answer_fd -1 */
 	_Atomic uint32_t connections;		/* of all workers */
 	struct snapshot **snapshots;		/* owned, oldest first; the last one is in force */
 	size_t n_snapshots;
+	bool arriving;				/* connections of the process before us are on their way to the workers */
 	uint64_t *questions;			/* owned: the last one asked of each */
 	struct report_ring **rings;		/* owned; the rings are the servers' */
 };
@@ -33,6 +35,16 @@ void workers_deinit(struct workers *workers);		/* after workers_stop; may be cal
 /* Every worker takes the snapshot; it becomes the workers', also on failure. */
 int workers_take_snapshot(struct workers *workers, struct snapshot *snapshot);
 uint64_t workers_generation(const struct workers *workers);	/* the number of the snapshot in force */
+
+/* All workers stand still, or none does: false. */
+bool workers_freeze(struct workers *workers, int timeout_ms);
+void workers_thaw(struct workers *workers);
+int workers_carry(struct workers *workers, struct handover *handover);	/* while they are frozen: negative errno */
+
+/* The snapshots of the process before us, oldest first and all older than ours, become the workers'; then each worker
+ * takes its arrivals.  -ENOMEM; false: a worker has not answered in time. */
+int workers_take_older(struct workers *workers, struct snapshot **snapshots, size_t n);
+bool workers_take_arrivals(struct workers *workers, struct carry_arrivals *arrivals, uint32_t layout, int timeout_ms);
 
 void workers_drain(struct workers *workers);		/* accept no more, end what stands */
 uint32_t workers_connections(struct workers *workers);

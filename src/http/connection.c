@@ -934,6 +934,61 @@ static bool admit(struct server *server)
 	return oldest != 0;
 }
 
+/* Whether what the record answers from is there. */
+static bool can_resume(const struct connection *record, const struct held *held)
+{
+	bool needs_answer = record->state == CONNECTION_LENGTH || record->state == CONNECTION_CHUNKS ||
+			    record->state == CONNECTION_DELAYED;
+
+	if (record->snapshot == 0)
+		return !needs_answer && record->state != CONNECTION_SENDING;
+	if (!held || (needs_answer && record->answer >= held->snapshot->n_answers))
+		return false;
+	return record->state != CONNECTION_SENDING ||
+	       (size_t) record->rest.offset + record->rest.length <= held->snapshot->image_length;
+}
+
+int connection_resume(struct server *server, int fd, const struct connection *record, uint64_t since_ms,
+		      uint32_t *ret_slot)
+{
+	struct held *held = record->snapshot ? server_find_held(server, record->snapshot) : NULL;
+	struct connection *c;
+	interest_id id;
+	int r;
+
+	if (!can_resume(record, held))
+		return -EBADMSG;
+	r = executor_watch(server->ex, fd, REGISTRY_STANDING, &id);
+	if (r < 0)
+		return r;
+	r = executor_await_keep(server->ex, id, POLLER_READ, on_ready, server);
+	if (r < 0) {
+		executor_forget(server->ex, id);
+		return r;
+	}
+	*ret_slot = interest_slot(id);
+	if (*ret_slot >= server->high_slot)
+		server->high_slot = *ret_slot + 1;
+	c = server_connection(server, id);
+	*c = *record;
+	c->snapshot = 0;
+	c->out_offset = 0;
+	c->waits = POLLER_READ;
+	c->flags |= CONNECTION_MORE;	/* whatever was told, was told to another */
+	if (held)
+		server_hold(server, c, held);
+	if (c->number > server->accepted)
+		server->accepted = c->number;
+	if (c->flags & CONNECTION_REFUSED)
+		server->refusals++;
+	else
+		server_count(server, +1);
+	if (c->timer != TIMER_NONE)
+		executor_resume_timer(server->ex, id, c->timer, since_ms);
+	executor_again(server->ex, id);
+	return 0;
+}
+
 /* Returns whether it stays: its request may have been answered, and the connection closed, at once. */
 static bool open_connection(struct server *server, int fd)
 {

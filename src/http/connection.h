@@ -75,4 +75,10 @@ void connection_timed_out(void *arg, interest_id id);
  * is closed after its answer. */
 void connection_drain(struct server *server, interest_id id);
 
+/* A connection of the process before us goes on, in a turn of its own: what is beside its record is put in place before
+ * that, by the caller.  Its descriptor and slot are then the worker's.  since_ms: when its timer was started; those of one
+ * list come in that order.  -EBADMSG: it answers from what is not there; other negative errno. */
+int connection_resume(struct server *server, int fd, const struct connection *record, uint64_t since_ms,
+		      uint32_t *ret_slot);
+
 void connection_close(struct server *server, interest_id id);	/* at once */

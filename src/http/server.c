@@ -99,6 +99,32 @@ struct held *server_held(struct server *server, uint64_t snapshot)
 	return held;
 }
 
+struct held *server_find_held(struct server *server, uint64_t snapshot)
+{
+	struct held *held = server->held;
+
+	while (held && held->snapshot->number != snapshot)
+		held = held->older;
+	return held;
+}
+
+int server_hold_older(struct server *server, const struct snapshot *snapshot)
+{
+	struct held **link = &server->held;
+	struct held *held;
+
+	while (*link && (*link)->snapshot->number > snapshot->number)
+		link = &(*link)->older;
+	if (*link && (*link)->snapshot == snapshot)
+		return 0;
+	held = held_new(snapshot);
+	if (!held)
+		return -ENOMEM;
+	held->older = *link;
+	*link = held;
+	return 0;
+}
+
 void server_hold(struct server *server, struct connection *connection, struct held *held)
 {
 	if (connection->snapshot == held->snapshot->number)
@@ -324,6 +350,27 @@ static void stop_listening(struct server *server)
 	executor_forget(server->ex, server->pause_id);
 }
 
+static void take_arrivals(struct server *server)
+{
+	struct server_arrivals *arrivals = atomic_exchange(&server->wish_arrivals, NULL);
+
+	if (!arrivals)
+		return;
+	arrivals->take(server, arrivals);
+	drop_unused(server);		/* what nobody came with */
+}
+
+/* The wish may have come while an earlier question was answered: then the one that came with it is answered here. */
+static void stand_still(struct server *server)
+{
+	while (atomic_load_explicit(&server->wish_freeze, memory_order_acquire)) {
+		(void) sem_wait(&server->stir);
+		atomic_store_explicit(&server->answered, atomic_load_explicit(&server->asked, memory_order_acquire),
+				      memory_order_release);
+		tell_main(server);
+	}
+}
+
 static void on_ask(void *arg)
 {
 	struct server *server = arg;
@@ -331,6 +378,7 @@ static void on_ask(void *arg)
 
 	bool adopted = adopt(server, atomic_load_explicit(&server->wish_snapshot, memory_order_acquire)) == 0;
 
+	take_arrivals(server);
 	if (atomic_load(&server->wish_drain) && !server->draining) {
 		server->draining = true;
 		accept_the_rest(server);
@@ -347,6 +395,7 @@ static void on_ask(void *arg)
 	if (adopted)
 		atomic_store_explicit(&server->answered, asked, memory_order_release);
 	tell_main(server);
+	stand_still(server);
 }
 
 static void on_failure(void *arg)
@@ -387,6 +436,7 @@ int server_new(struct server **ret, const struct server_options *options)
 		return r;
 	}
 	atomic_store(&server->wish_snapshot, options->snapshot);
+	(void) sem_init(&server->stir, 0, 0);
 	r = -ENOMEM;
 	server->reports = aligned_alloc(64, sizeof *server->reports);
 	server->listeners = calloc(options->n_listeners + 1, sizeof *server->listeners);
@@ -437,6 +487,7 @@ struct server *server_free(struct server *server)
 	records_deinit(&server->records);
 	if (server->discard)
 		(void) munmap(server->discard, SERVER_DISCARD_MAX);
+	(void) sem_destroy(&server->stir);
 	free(server->listeners);
 	free(server->reports);
 	free(server);
@@ -483,6 +534,28 @@ uint64_t server_drain(struct server *server)
 uint64_t server_stop(struct server *server)
 {
 	atomic_store(&server->wish_stop, true);
+	return server_ask(server);
+}
+
+uint64_t server_freeze(struct server *server)
+{
+	uint64_t question;
+
+	atomic_store(&server->wish_freeze, true);
+	question = server_ask(server);
+	(void) sem_post(&server->stir);
+	return question;
+}
+
+void server_thaw(struct server *server)
+{
+	atomic_store_explicit(&server->wish_freeze, false, memory_order_release);
+	(void) sem_post(&server->stir);
+}
+
+uint64_t server_take_arrivals(struct server *server, struct server_arrivals *arrivals)
+{
+	atomic_store(&server->wish_arrivals, arrivals);
 	return server_ask(server);
 }
 

@@ -14,6 +14,7 @@
 #include "http/routes.h"
 #include "http/snapshot.h"
 
+#include <semaphore.h>
 #include <stdatomic.h>
 
 enum server_timer {		/* also the numbers of the executor's timer lists */
@@ -68,6 +69,10 @@ struct server_options {
 	int answer_fd;				/* main's eventfd, written to when a question is answered; borrowed */
 };
 
+struct server_arrivals {			/* what takes them is carry.c's: server.c knows no hand-over */
+	void (*take)(struct server *server, struct server_arrivals *arrivals);
+};
+
 struct server {
 	struct worker *worker;
 	struct executor *ex;			/* worker's */
@@ -94,7 +99,9 @@ struct server {
 
 	/* Main writes, the worker reads. */
 	_Alignas(64) _Atomic(const struct snapshot *) wish_snapshot;
-	_Atomic bool wish_drain, wish_stop;
+	_Atomic bool wish_drain, wish_stop, wish_freeze;
+	_Atomic(struct server_arrivals *) wish_arrivals;
+	sem_t stir;			/* who stands still looks again at what is wished */
 	_Atomic uint64_t asked;
 
 	/* The worker writes, main reads. */
@@ -118,10 +125,19 @@ uint64_t server_drain(struct server *server);			/* accept no more, end what stan
 uint64_t server_stop(struct server *server);			/* close everything and leave */
 int server_join(struct server *server);
 
+/* The worker answers and then stands still, so that the main thread may read all that is the worker's, until the thaw. */
+uint64_t server_freeze(struct server *server);
+void server_thaw(struct server *server);
+
+/* Connections that arrived from the process before us, for this worker; the main thread's again when it has answered. */
+uint64_t server_take_arrivals(struct server *server, struct server_arrivals *arrivals);
+
 /* Worker's thread; for connection.c. */
 struct held *server_held(struct server *server, uint64_t snapshot);	/* never NULL for a number that is held */
 struct slice server_head(struct server *server, struct held *held, uint32_t answer,
 			 enum http_persistence persistence, time_t now);	/* with that Date */
+struct held *server_find_held(struct server *server, uint64_t snapshot);	/* NULL: it is not there */
+int server_hold_older(struct server *server, const struct snapshot *snapshot);	/* one that was never the newest here */
 uint32_t server_count(struct server *server, int change);	/* connections of all workers, after the change */
 void server_hold(struct server *server, struct connection *connection, struct held *held);
 void server_let_go(struct server *server, struct connection *connection);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Restart: connections go from the process before to this one, and from this one to the next, through the store of
+ * descriptors that systemd keeps for a service while it restarts (FileDescriptorStoreMax=).  Main thread.
+ */
+#include "core/handover.h"
+#include "daemon/workers.h"
+
+#define RESTART_NAME "handover"		/* FDNAME= of what is stored */
+
+/* Gives every connection away.  Returns how many: the workers then stand still for good, and the process is to end at
+ * once, without unwinding.  Or a negative errno, *ret_why (owned by the caller, may be NULL) says why, and the workers go
+ * on as before. */
+int restart_give(struct workers *workers, char **ret_why);
+
+struct restart {			/* zero it before use; fd -1 */
+	int fd;				/* owned: what the process before has left */
+	struct handover_taken taken;
+	struct snapshot **snapshots;	/* owned, oldest first */
+	size_t n_snapshots;
+	size_t n_connections;
+};
+
+/* Looks at what was left, and touches nothing of it: whoever dies before restart_take() leaves it to the next.  Returns 0,
+ * or a negative errno when nothing can be taken. */
+int restart_look(struct restart *restart, int take_fd);
+uint64_t restart_generation(const struct restart *restart);	/* of the process before; 0: there was none, or unknown */
+
+/* When systemd was told that we are ready, and to remove it from the store: the workers go on with the connections.
+ * Returns how many; the others are closed. */
+size_t restart_take(struct restart *restart, struct workers *workers);
+void restart_deinit(struct restart *restart);			/* may be called twice */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Stopping: systemd ends a service by SIGTERM whether it is stopped or restarted.  Before that it runs ExecStop=, and only
+ * then its job tells which.  `reactord --stopping PID` is that command: it asks, and announces a stop by SIGUSR1.
+ */
+#include <sys/types.h>
+
+/* Returns an exit status.  When systemd cannot be asked it is 0, and nothing is announced: connections are then handed
+ * over, and closed by systemd if nobody comes to take them. */
+int stopping_announce(pid_t pid);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections that go from one server to another, as their clients see it.  Both servers are in this process; the first
+ * stands still from the moment that it gives.  Linked with -Wl,--wrap=clock_gettime: time passes when a test says so.
+ */
+#undef NDEBUG
+#include "http/carry.h"
+
+#include "core/cleanup.h"
+#include "http/variables.h"
+#include "http_fixture.h"
+
+#define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+enum { LONG_BODY = 12 << 20, DELAY_MS = 5000, MANY = 300 };
+
+static const struct slice hello = { "hello\n", 6 };
+static struct site from, to;
+static char *long_body;
+static struct handover_taken taken;
+static struct snapshot *older[4];
+static size_t n_older;
+static _Atomic uint64_t passed_ms;
+static unsigned open_fds;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	int r = __real_clock_gettime(clock, ret);
+
+	if (r == 0 && clock == CLOCK_MONOTONIC)
+		ret->tv_sec += (time_t) (atomic_load(&passed_ms) / 1000);
+	return r;
+}
+
+static void setup(void)
+{
+	atomic_store(&passed_ms, 0);
+	n_older = 0;
+	open_fds = count_open_fds();
+	long_body = make_pattern(LONG_BODY, 1);
+}
+
+static void teardown(void)
+{
+	if (to.server)
+		site_close(&to);
+	for (size_t i = 0; i < n_older; i++)
+		snapshot_free(older[i]);
+	if (from.server) {
+		server_stop(from.server);
+		server_thaw(from.server);
+		(void) server_join(from.server);
+		from.server = server_free(from.server);
+		for (unsigned i = 0; i < from.n_snapshots; i++)
+			snapshot_free(from.snapshots[i]);
+		(void) close(from.listener);
+		(void) close(from.answer_fd);
+	}
+	free(long_body);
+	ck_assert_uint_eq(count_open_fds(), open_fds);
+}
+
+static const struct http_field location = { { "Location", 8 }, { "${host}${target}", 16 } };
+
+static struct snapshot *routes_of(uint64_t number, struct slice body)
+{
+	struct http_limits limits = generous_limits;
+	struct route_setting routes[] = {
+		{ .answer = answer_with(body) },
+		{ .path = SLICE("/slow"), .delay_ms = DELAY_MS, .answer = answer_with(SLICE("slow")) },
+		{ .path = SLICE("/long"), .answer = answer_with((struct slice) { long_body, LONG_BODY }) },
+		{ .path = SLICE("/to/"), .prefix = true, .answer = { .status = 201, .fields = &location, .n_fields = 1 } },
+	};
+
+	for (size_t i = 0; i < 4; i++)
+		routes[i].on = ROUTE_ALWAYS;
+	limits.max_connections = MANY + 10;
+	return make_routes(number, &limits, routes, 4);
+}
+
+static void open_from(int way)
+{
+	from = (struct site) { .open_fds = count_open_fds() };
+	site_open_snapshot(&from, way, routes_of(7, hello), MANY + 10);
+}
+
+/* All that the first server has, to a second one, which answers with another body. */
+static void carry_over(int way, uint32_t layout)
+{
+	struct handover *handover;
+	struct handover_item *items[MANY + 10];
+	struct carry_arrivals arrivals = { .items = items, .layout = layout };
+	uint64_t question = server_freeze(from.server);
+	int fd;
+
+	WAIT_UNTIL(&from, server_answered(from.server, question));
+	ck_assert_int_eq(handover_new(&handover, CARRY_LAYOUT), 0);
+	ck_assert_int_eq(carry_snapshot(handover, from.snapshots[0]), 0);
+	ck_assert_int_eq(carry_connections(handover, from.server), 0);
+	ck_assert_int_eq(handover_finish(handover, &fd), 0);
+	handover_free(handover);
+
+	ck_assert_int_eq(handover_take(&taken, fd), 0);
+	ck_assert_int_eq(close(fd), 0);
+	ck_assert_uint_ge(taken.n, 1);
+	ck_assert_uint_eq(taken.items[0].kind, CARRY_SNAPSHOT);
+	ck_assert_int_eq(carry_take_snapshot(&older[n_older++], &taken.items[0]), 0);
+	ck_assert_uint_eq(older[0]->number, 7);
+	for (size_t i = 1; i < taken.n; i++)
+		items[arrivals.n++] = &taken.items[i];
+	arrivals.snapshots = (const struct snapshot **) older;
+	arrivals.n_snapshots = n_older;
+
+	to = (struct site) { .open_fds = count_open_fds() };
+	site_open_snapshot(&to, way, routes_of(8, SLICE("second")), MANY + 10);
+	question = carry_to(to.server, &arrivals);
+	WAIT_UNTIL(&to, server_answered(to.server, question));
+	if (layout == CARRY_LAYOUT)
+		ck_assert_uint_eq(arrivals.taken, arrivals.n);
+	to.open_fds = UINT_MAX;		/* counted at the end: descriptors of both are open */
+	handover_taken_deinit(&taken);
+}
+
+START_TEST(idle_connections_go_on)
+{
+	static struct client clients[MANY];
+
+	open_from(_i);
+	for (int i = 0; i < MANY; i++) {
+		client_open(&clients[i], &from);
+		if (i % 3 == 0)
+			continue;
+		say(&clients[i], GET);
+		hear_reply(&clients[i], 200, hello);
+	}
+	wait_for_standing(&from, MANY);
+	carry_over(_i, CARRY_LAYOUT);
+	ck_assert_uint_eq(atomic_load(&to.server->standing), MANY);
+	for (int i = 0; i < MANY; i++) {
+		say(&clients[i], GET);
+		ck_assert(!hear_reply(&clients[i], 200, SLICE("second")).close);
+		client_close(&clients[i]);
+	}
+	wait_for_standing(&to, 0);
+}
+END_TEST
+
+/* In every place of it: what was read stays read, and is answered once. */
+START_TEST(a_request_in_pieces_goes_on)
+{
+	static const char text[] = "PUT /to/x?y HTTP/1.1\r\nHost: there\r\nTransfer-Encoding: chunked\r\n\r\n"
+				   "5\r\n12345\r\n3;a=\"b\"\r\n123\r\n0\r\nT: u\r\n\r\n" GET;
+	static struct client clients[sizeof text];
+
+	open_from(_i);
+	for (size_t i = 0; i < sizeof text; i++) {
+		client_open(&clients[i], &from);
+		say_bytes(&clients[i], text, i);
+	}
+	wait_for_standing(&from, sizeof text);
+	turn_over(&from);
+	turn_over(&from);
+	carry_over(_i, CARRY_LAYOUT);
+	for (size_t i = 0; i < sizeof text; i++) {
+		struct reply reply;
+
+		say_bytes(&clients[i], text + i, sizeof text - 1 - i);
+		reply = hear_reply(&clients[i], 201, SLICE(""));
+		ck_assert_msg(strncmp(field_of(&reply, "\r\nLocation: "), "there/to/x?y\r", 13) == 0, "%zu: %s", i, reply.head);
+		hear_head(&clients[i], &reply);
+		ck_assert_uint_eq(reply.status, 200);
+		ck_assert_uint_eq(reply.length, 6);	/* of the first or of the second: it depends on the place */
+		hear_bytes(&clients[i], i == sizeof text - 1 ? "hello\n" : "second", 6);
+		client_close(&clients[i]);
+	}
+}
+END_TEST
+
+START_TEST(a_long_answer_is_finished_from_the_bytes_it_was_begun_with)
+{
+	struct client client;
+
+	open_from(_i);
+	client_open(&client, &from);
+	say(&client, "GET /long HTTP/1.1\r\nHost: a\r\n\r\n" GET);
+	client_wait(&client, POLLIN);
+	for (int i = 0; i < 100; i++)
+		turn_over(&from);
+	long_body[LONG_BODY - 1]++;		/* what the second serves is another page */
+	carry_over(_i, CARRY_LAYOUT);
+	long_body[LONG_BODY - 1]--;
+	hear_reply(&client, 200, (struct slice) { long_body, LONG_BODY });
+	hear_reply(&client, 200, SLICE("second"));
+	WAIT_UNTIL(&to, atomic_load(&to.server->oldest_held) == 8);	/* and the page is let go */
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_delayed_answer_comes_when_it_was_due)
+{
+	struct client client;
+
+	open_from(_i);
+	client_open(&client, &from);
+	say(&client, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" GET);
+	wait_for_standing(&from, 1);
+	turn_over(&from);
+	turn_over(&from);
+	atomic_store(&passed_ms, DELAY_MS / 2);
+	carry_over(_i, CARRY_LAYOUT);
+	ck_assert(is_quiet(&client));
+	atomic_store(&passed_ms, DELAY_MS + 1000);
+	turn_over(&to);
+	hear_reply(&client, 200, SLICE("slow"));
+	hear_reply(&client, 200, SLICE("second"));
+	client_close(&client);
+}
+END_TEST
+
+START_TEST(a_timeout_goes_on_from_where_it_was)
+{
+	struct client client, newer;
+
+	open_from(_i);
+	client_open(&client, &from);
+	say(&client, "GET / HT");
+	wait_for_standing(&from, 1);
+	turn_over(&from);
+	turn_over(&from);
+	atomic_store(&passed_ms, PATIENCE_MS / 2);
+	client_open(&newer, &from);
+	say(&newer, "GET / HT");
+	wait_for_standing(&from, 2);
+	turn_over(&from);
+	turn_over(&from);
+	carry_over(_i, CARRY_LAYOUT);
+	atomic_store(&passed_ms, PATIENCE_MS + 1000);
+	turn_over(&to);
+	hear_error(&client, 408);
+	say(&newer, "TP/1.1\r\nHost: a\r\n\r\n");
+	hear_reply(&newer, 200, SLICE("second"));
+	client_close(&client);
+	client_close(&newer);
+}
+END_TEST
+
+START_TEST(of_another_layout_only_idle_ones_are_taken)
+{
+	struct client idle, busy;
+
+	open_from(_i);
+	client_open(&idle, &from);
+	client_open(&busy, &from);
+	say(&idle, GET);
+	hear_reply(&idle, 200, hello);
+	say(&busy, "GET / HT");
+	wait_for_standing(&from, 2);
+	turn_over(&from);
+	turn_over(&from);
+	carry_over(_i, CARRY_LAYOUT + 1);
+	ck_assert_uint_eq(atomic_load(&to.server->standing), 1);
+	say(&idle, GET);
+	hear_reply(&idle, 200, SLICE("second"));
+	client_close(&idle);
+	client_close(&busy);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("carry");
+	TCase *tests = tcase_create("carry");
+
+	tcase_set_timeout(tests, HANG_GUARD_S);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_loop_test(tests, idle_connections_go_on, 0, WAYS);
+	tcase_add_loop_test(tests, a_request_in_pieces_goes_on, 0, WAYS);
+	tcase_add_loop_test(tests, a_long_answer_is_finished_from_the_bytes_it_was_begun_with, 0, WAYS);
+	tcase_add_loop_test(tests, a_delayed_answer_comes_when_it_was_due, 0, WAYS);
+	tcase_add_loop_test(tests, a_timeout_goes_on_from_where_it_was, 0, WAYS);
+	tcase_add_loop_test(tests, of_another_layout_only_idle_ones_are_taken, 0, WAYS);
+	suite_add_tcase(suite, tests);
+	return run_suite(suite);
+}
