@@ -38,6 +38,11 @@ static void tune(int fd, int family)
 	(void) set_flag(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT);
 }
 
+static int set_cloexec(int fd)
+{
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
 /* Room for one more, whose descriptors are then owned by the list. */
 static struct listener *add(struct listeners *listeners, unsigned n_fds)
 {
@@ -112,6 +117,31 @@ static int take_one(struct listeners *listeners, int fd, const char *name, char 
 	return r;
 }
 
+/* What a program that became this one had: see restart.h. */
+static int take_inherited(struct listeners *listeners, char **ret_why)
+{
+	cleanup(free_pointer) char *text = strdup(getenv(RESTART_LISTENERS));
+	const char *handover = getenv(RESTART_HANDOVER);
+	char *rest = text, *word;
+	int r = text ? 0 : -ENOMEM;
+
+	while (r == 0 && (word = strsep(&rest, ",")) != NULL) {
+		char *name;
+		int fd = (int) strtol(word, &name, 10);
+
+		r = *name == ':' ? set_cloexec(fd) : -EINVAL;
+		if (r == 0)
+			r = take_one(listeners, fd, name + 1, ret_why);
+	}
+	if (r == 0 && handover) {
+		listeners->handover_fd = atoi(handover);
+		r = set_cloexec(listeners->handover_fd);
+	}
+	(void) unsetenv(RESTART_LISTENERS);
+	(void) unsetenv(RESTART_HANDOVER);
+	return r;
+}
+
 int listeners_take_passed(struct listeners *listeners, char **ret_why)
 {
 	char **names = NULL;
@@ -125,6 +155,8 @@ int listeners_take_passed(struct listeners *listeners, char **ret_why)
 	for (int i = 0; names && i < n; i++)
 		free(names[i]);
 	free(names);
+	if (n == 0 && getenv(RESTART_LISTENERS))
+		r = take_inherited(listeners, ret_why);
 	if (n < 0)
 		r = n;
 	if (r < 0) {
@@ -133,7 +165,7 @@ int listeners_take_passed(struct listeners *listeners, char **ret_why)
 		listeners_close(listeners);
 		return r;
 	}
-	return n;
+	return (int) listeners->n;
 }
 
 /* On a socket that listens, listen(2) changes nothing else.  Where it is not allowed, the unit's length stays. */

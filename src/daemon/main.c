@@ -22,6 +22,7 @@
 #include "daemon/workers.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -40,6 +41,8 @@ enum {
 };
 
 struct daemon {
+	char path[PATH_MAX];			/* of the program, as it was when it was started; "": not known */
+	char **argv;				/* borrowed */
 	struct options options;
 	struct conf *started;			/* owned: what it was started with; its server.* and its room for
 						 * connections stay as they are */
@@ -314,6 +317,7 @@ static int take_signals(void)
 	(void) sigaddset(&taken, SIGINT);
 	(void) sigaddset(&taken, SIGHUP);
 	(void) sigaddset(&taken, SIGUSR1);
+	(void) sigaddset(&taken, SIGUSR2);
 	(void) sigprocmask(SIG_BLOCK, &taken, NULL);
 	fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
@@ -564,6 +568,24 @@ static void begin_drain(struct daemon *d, const char *signal_name)
 		listeners_close(&d->listeners);
 }
 
+/* Into what is at our path now, which may be another than we are. */
+static void upgrade(struct daemon *d)
+{
+	cleanup(free_pointer) char *why = NULL;
+	char status[640];
+
+	log_write(LOG_HANDED_OVER, LOG_INFO, "SIGUSR2: %s is run in place of this process, with %u connections", d->path,
+		  workers_connections(&d->workers));
+	notify_reloading();
+	log_stop();			/* its thread would end with the program, and what it has not written yet */
+	(void) restart_upgrade(&d->workers, &d->listeners, d->path, d->argv, &why);
+	if (log_start() == 0)		/* else lines are written at once */
+		log_add_rings(d->workers.rings, d->workers.n);
+	log_write(LOG_HANDED_OVER, LOG_ERR, "no upgrade, and all is as before: %s", why ? why : "out of memory");
+	serving_status(d, status, sizeof status);
+	notify_ready(status);
+}
+
 static void stop(struct daemon *d, uint32_t signal)
 {
 	if (signal == SIGTERM && !d->draining)
@@ -603,6 +625,10 @@ static void take_signal(struct daemon *d)
 			reload(d);
 		else if (info.ssi_signo == SIGUSR1)
 			d->stop_announced = true;
+		else if (info.ssi_signo == SIGUSR2 && !d->draining)
+			upgrade(d);
+		else if (info.ssi_signo == SIGUSR2)
+			log_write(LOG_HANDED_OVER, LOG_WARNING, "no upgrade while stopping");
 		else
 			stop(d, info.ssi_signo);
 	}
@@ -780,8 +806,12 @@ static int finish_output(int status)
 
 int main(int argc, char **argv)
 {
-	struct daemon daemon = { 0 };
+	struct daemon daemon = { .argv = argv };
 	int status = EX_USAGE;
+
+	/* By its path: /proc/self/exe itself will be the old file after it was replaced. */
+	if (readlink("/proc/self/exe", daemon.path, sizeof daemon.path - 1) < 0)
+		daemon.path[0] = '\0';
 
 	if (options_parse(&daemon.options, argc, argv) < 0)
 		goto out;

@@ -8,8 +8,10 @@
 
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "daemon/listeners.h"
 #include "http/carry.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
@@ -35,56 +37,120 @@ static int __attribute__((format(printf, 3, 4))) because(int error, char **ret_w
 	return error;
 }
 
-/* systemd takes the queue, or closes it, when it has no room for it: it says neither. */
-static int store(const struct handover *handover, int fd, char **ret_why)
+static int store(int fd, char **ret_why)
 {
 	int r = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" RESTART_NAME "\nFDPOLL=0", &fd, 1);
-	bool told = r > 0 && sd_notify_barrier(0, BARRIER_USEC) >= 0;
 
-	(void) close(fd);
 	if (r <= 0)
 		return because(r < 0 ? r : -ENOENT, ret_why, "systemd cannot be reached: %s",
 			       r < 0 ? strerror(-r) : "there is no NOTIFY_SOCKET");
-	/* Without an answer the message waits, and is read before our end is. */
-	if (told && !handover_is_held(handover))
-		return because(-ENOSPC, ret_why, "systemd has not stored them: the unit needs FileDescriptorStoreMax=");
 	return 0;
 }
 
-static int give(struct workers *workers, struct handover *handover, char **ret_why)
+/* Workers stand still, and all they have is queued, and stored; *ret_fd is our hold of it. */
+static int give(struct workers *workers, struct handover *handover, int *ret_fd, char **ret_why)
 {
-	int fd = -1;
 	int r;
 
+	if (!workers_freeze(workers, FREEZE_TIMEOUT_MS))
+		return because(-ETIMEDOUT, ret_why, "worker %d does not answer", workers_unanswered(workers));
 	r = workers_carry(workers, handover);
 	if (r == 0)
-		r = handover_finish(handover, &fd);
+		r = handover_finish(handover, ret_fd);
 	if (r == -ETOOMANYREFS)
 		return because(r, ret_why, "there are more descriptors than may be on their way: LimitNOFILE= in the unit");
 	if (r < 0)
 		return because(r, ret_why, "%s", strerror(-r));
-	return store(handover, fd, ret_why);
+	return store(*ret_fd, ret_why);
 }
 
-int restart_give(struct workers *workers, char **ret_why)
+static int begin(struct handover **ret, char **ret_why)
 {
-	struct handover *handover;
 	int r;
 
 	*ret_why = NULL;
 	if (!getenv("NOTIFY_SOCKET"))
 		return because(-ENOENT, ret_why, "systemd did not start this daemon");
-	r = handover_new(&handover, CARRY_LAYOUT);
+	r = handover_new(ret, CARRY_LAYOUT);
+	return r < 0 ? because(r, ret_why, "%s", strerror(-r)) : 0;
+}
+
+int restart_give(struct workers *workers, char **ret_why)
+{
+	cleanup(close_fd) int fd = -1;
+	struct handover *handover;
+	int r;
+
+	r = begin(&handover, ret_why);
 	if (r < 0)
-		return because(r, ret_why, "%s", strerror(-r));
-	if (!workers_freeze(workers, FREEZE_TIMEOUT_MS))
-		r = because(-ETIMEDOUT, ret_why, "worker %d does not answer", workers_unanswered(workers));
-	else
-		r = give(workers, handover, ret_why);
+		return r;
+	r = give(workers, handover, &fd, ret_why);
+	/* systemd takes the queue, or closes it when it has no room for it, and says neither.  When it does not answer the
+	 * message waits, and is read before it is told that we have ended. */
+	if (r == 0 && sd_notify_barrier(0, BARRIER_USEC) >= 0) {
+		close_fd(&fd);
+		if (!handover_is_held(handover))
+			r = because(-ENOSPC, ret_why, "systemd has not stored them: the unit needs "
+				    "FileDescriptorStoreMax=");
+	}
 	if (r < 0)
 		workers_thaw(workers);
 	handover_free(handover);
 	return r < 0 ? r : (int) workers_connections(workers);
+}
+
+/* --- becoming another program ------------------------------------------------------------------------------------ */
+
+static int inherit(int fd)
+{
+	return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
+}
+
+/* They keep their numbers, which LISTEN_FDS= could not tell: there may be others between them. */
+static int pass_on(const struct listeners *listeners, int handover_fd)
+{
+	cleanup(free_pointer) char *text = NULL;
+	char number[16];
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+	int r = 0;
+
+	if (!to)
+		return -ENOMEM;
+	for (size_t i = 0; i < listeners->n && r == 0; i++) {
+		r = listeners->at[i].passed ? inherit(listeners->at[i].fds[0]) : -EOPNOTSUPP;
+		(void) fprintf(to, "%s%d:%s", i > 0 ? "," : "", listeners->at[i].fds[0], listeners->at[i].name);
+	}
+	if (fclose(to) != 0)
+		return -ENOMEM;
+	if (r == 0)
+		r = inherit(handover_fd);
+	(void) snprintf(number, sizeof number, "%d", handover_fd);
+	if (r == 0 && (setenv(RESTART_LISTENERS, text, 1) < 0 || setenv(RESTART_HANDOVER, number, 1) < 0))
+		r = -errno;
+	return r;
+}
+
+int restart_upgrade(struct workers *workers, struct listeners *listeners, const char *path, char **argv, char **ret_why)
+{
+	cleanup(close_fd) int fd = -1;
+	struct handover *handover;
+	int r;
+
+	r = begin(&handover, ret_why);
+	if (r < 0)
+		return r;
+	r = give(workers, handover, &fd, ret_why);
+	if (r == 0)
+		r = pass_on(listeners, fd);
+	if (r == 0) {
+		(void) execv(path, argv);	/* ends every thread, and the writing end of the queue */
+		r = -errno;
+	}
+	(void) sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" RESTART_NAME);
+	workers_thaw(workers);
+	handover_free(handover);
+	return *ret_why ? r : because(r, ret_why, "%s: %s", path, strerror(-r));
 }
 
 /* --- taking ------------------------------------------------------------------------------------------------------ */

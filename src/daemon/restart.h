@@ -15,6 +15,14 @@
  * on as before. */
 int restart_give(struct workers *workers, char **ret_why);
 
+/* The same, and then this process becomes the program at that path, with these listeners; argv as for execv(3).  Returns
+ * only when that failed: a negative errno, as restart_give(). */
+struct listeners;
+int restart_upgrade(struct workers *workers, struct listeners *listeners, const char *path, char **argv, char **ret_why);
+
+#define RESTART_LISTENERS "REACTORD_LISTENERS"	/* of who becomes us: FD:NAME, with commas between */
+#define RESTART_HANDOVER "REACTORD_HANDOVER"	/* FD */
+
 struct restart {			/* zero it before use; fd -1 */
 	int fd;				/* owned: what the process before has left */
 	struct handover_taken taken;
