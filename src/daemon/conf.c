@@ -352,6 +352,7 @@ static int load_conf(struct conf **ret, const struct conf_source *source, struct
 	if (!load.error && !wanted)
 		conf_finish_answers(&load);
 	free(load.value);
+	conf_forget_answers(&load);
 
 	wrong = wanted ? load.owned->origins[wanted - conf_keys].wrong : ret_errors->n > errors_before;
 	if (load.error || wrong) {

@@ -19,6 +19,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,44 @@ struct conf_answer *conf_answer_free(struct conf_answer *answer)
 
 /* ---- Sections ---- */
 
+/* Any order: sections are only to be found again, and there may be thousands. */
+static int compare(const void *a_, const void *b_)
+{
+	const struct conf_answer *a = a_, *b = b_;
+	int r;
+
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	if (a->kind == CONF_ERROR)
+		return (a->answer.status > b->answer.status) - (a->answer.status < b->answer.status);
+	if (a->kind != CONF_ROUTE)
+		return 0;
+	r = strcmp(a->host, b->host);
+	if (r == 0)
+		r = (a->path_length > b->path_length) - (a->path_length < b->path_length);
+	if (r == 0)
+		r = memcmp(a->path, b->path, a->path_length);
+	return r ? r : a->prefix - b->prefix;
+}
+
+static struct conf_answer *find(const struct conf_loading *load, const struct conf_answer *like)
+{
+	struct conf_answer **found = tfind(like, &load->answers, compare);
+
+	return found ? *found : NULL;
+}
+
+static void keep_it(void *answer)
+{
+	(void) answer;		/* the configuration's */
+}
+
+void conf_forget_answers(struct conf_loading *load)
+{
+	tdestroy(load->answers, keep_it);
+	load->answers = NULL;
+}
+
 /* The answer becomes the configuration's, also on failure. */
 static int add_answer(struct conf_loading *load, struct conf_answer *answer, const char *name)
 {
@@ -65,6 +104,8 @@ static int add_answer(struct conf_loading *load, struct conf_answer *answer, con
 	if (answer->answer.status == 0)
 		answer->answer.status = answer->kind == CONF_MAINTENANCE ? 503 : 200;
 	answers[conf->n_answers++] = answer;
+	if (!tsearch(answer, &load->answers, compare))
+		return conf_out_of_memory(load);
 	load->answer = answer;
 	load->section = answer->kind;
 	return 0;
@@ -174,18 +215,6 @@ static int parse_status(struct conf_loading *load, struct conf_answer *answer, c
 	return 0;
 }
 
-static bool is_same(const struct conf_answer *a, const struct conf_answer *b)
-{
-	if (a->kind != b->kind)
-		return false;
-	if (a->kind == CONF_ERROR)
-		return a->answer.status == b->answer.status;
-	if (a->kind != CONF_ROUTE)
-		return true;
-	return a->prefix == b->prefix && strcmp(a->host, b->host) == 0 &&
-	       slice_equal((struct slice) { a->path, a->path_length }, (struct slice) { b->path, b->path_length });
-}
-
 static int read_argument(struct conf_loading *load, struct conf_answer *answer, const char *argument)
 {
 	const char *word = conf_section_word(answer->kind);
@@ -213,11 +242,9 @@ int conf_enter_answer(struct conf_loading *load, enum conf_section kind, const c
 		conf_answer_free(answer);
 		return r;
 	}
-	for (size_t i = 0; i < load->conf->n_answers; i++) {
-		if (!is_same(load->conf->answers[i], answer))
-			continue;
+	load->answer = find(load, answer);
+	if (load->answer) {
 		conf_answer_free(answer);
-		load->answer = load->conf->answers[i];
 		load->section = kind;
 		return 0;
 	}
@@ -299,10 +326,7 @@ static int take_error(struct conf_loading *load, const struct conf_answer *error
 
 static const struct conf_answer *find_error(const struct conf_loading *load, unsigned status)
 {
-	for (size_t i = 0; i < load->conf->n_answers; i++)
-		if (load->conf->answers[i]->kind == CONF_ERROR && load->conf->answers[i]->answer.status == status)
-			return load->conf->answers[i];
-	return NULL;
+	return find(load, &(struct conf_answer) { .kind = CONF_ERROR, .answer.status = status });
 }
 
 /* Neither body nor body_file was set. */

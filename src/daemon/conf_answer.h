@@ -44,6 +44,8 @@ int conf_add_response(struct conf_loading *load);	/* before anything is loaded; 
 /* Makes the answer of the section where we are, or finds it; argument: what stands behind the section's first word. */
 int conf_enter_answer(struct conf_loading *load, enum conf_section kind, const char *name, const char *argument);
 
+void conf_forget_answers(struct conf_loading *load);	/* what only finds them; may be called twice */
+
 /* What can be judged, and what follows from it, only when all is loaded. */
 void conf_finish_answers(struct conf_loading *load);
 
