@@ -154,8 +154,8 @@ START_TEST(without_room_for_all_the_rest_is_told_to_be_missing)
 	static ino_t inodes[600];
 	struct handover_taken taken = { 0 };
 	struct rlimit limit, small;
+	int first = dup(0), greatest = 0;
 	unsigned had = 0;
-	int first = dup(0);
 
 	ck_assert_int_eq(close(first), 0);
 	give(600, inodes);
@@ -171,10 +171,13 @@ START_TEST(without_room_for_all_the_rest_is_told_to_be_missing)
 		if (taken.items[i].fd < 0)
 			continue;
 		had++;
+		if (taken.items[i].fd > greatest)
+			greatest = taken.items[i].fd;
 		ck_assert_uint_eq(inode_of(taken.items[i].fd), inodes[i]);
 	}
 	ck_assert_uint_gt(had, 200);
-	ck_assert_uint_lt(had, 300);
+	/* Under valgrind the limit is valgrind's word, and the kernel gives numbers beyond it. */
+	ck_assert(had < 300 || greatest >= 300);
 	handover_taken_deinit(&taken);
 	ck_assert_int_eq(handover_take(&taken, f.queue), 0);	/* and all are still there */
 	is_what_was_given(&taken, 600, inodes);

@@ -184,20 +184,41 @@ static int look_for_verdict(const char *directory, pid_t pid, uint64_t asked_use
 	return tell(&verdict);
 }
 
+/* Without a pidfd: one that has ended may be there until somebody waits for it. */
+static bool is_there(pid_t pid)
+{
+	char path[64], state = '?';
+	FILE *from;
+
+	(void) snprintf(path, sizeof path, "/proc/%ld/stat", (long) pid);
+	from = fopen(path, "re");
+	if (!from)
+		return kill(pid, 0) == 0 || errno != ESRCH;
+	(void) !fscanf(from, "%*d (%*[^)]) %c", &state);
+	(void) fclose(from);
+	return state != 'Z' && state != 'X';
+}
+
+static bool lives(pid_t pid, int process_fd)
+{
+	struct pollfd end = { .fd = process_fd, .events = POLLIN };
+
+	return process_fd < 0 ? is_there(pid) : poll(&end, 1, 0) == 0;
+}
+
 /* Whether it lives is asked before the verdict is looked for: what it said before it ended is not missed. */
 static int wait_for_verdict(const char *directory, int watch_fd, pid_t pid, int process_fd, uint64_t asked_usec)
 {
-	struct pollfd end = { .fd = process_fd, .events = POLLIN };
 	uint64_t until_ms = clock_ms() + WAIT_MS;
-	bool lives;
+	bool lived;
 	int r;
 
 	do {
-		lives = poll(&end, 1, 0) == 0;
+		lived = lives(pid, process_fd);
 		r = look_for_verdict(directory, pid, asked_usec);
 		if (r >= 0)
 			return r;
-		if (!lives) {
+		if (!lived) {
 			(void) fprintf(stderr, "reactord: process %ld ended before it said anything\n", (long) pid);
 			return 1;
 		}
@@ -226,7 +247,8 @@ static const char *unfit_for(int signal, FILE *status)
 	return blocks ? NULL : signal == SIGHUP ? "takes no SIGHUP" : "does not take the signal";
 }
 
-/* The process that is looked at is the one that is signalled, though its number may be another's meanwhile. */
+/* The process that is looked at is the one that is signalled, though its number may be another's meanwhile; without
+ * pidfds, before Linux 5.3, it is so in all likelihood. */
 int reload_signal(pid_t pid, int signal, bool hidden, int *ret_process_fd)
 {
 	cleanup(close_fd) int process_fd = (int) syscall(SYS_pidfd_open, pid, 0);
@@ -234,7 +256,7 @@ int reload_signal(pid_t pid, int signal, bool hidden, int *ret_process_fd)
 	char path[64];
 	FILE *status;
 
-	if (process_fd < 0) {
+	if (process_fd < 0 && errno != ENOSYS) {
 		(void) fprintf(stderr, "reactord: cannot signal process %ld: %s\n", (long) pid, strerror(errno));
 		return -errno;
 	}
@@ -250,7 +272,7 @@ int reload_signal(pid_t pid, int signal, bool hidden, int *ret_process_fd)
 		(void) fprintf(stderr, "reactord: process %ld %s: it is not signalled\n", (long) pid, unfit);
 		return -EPERM;
 	}
-	if (syscall(SYS_pidfd_send_signal, process_fd, signal, NULL, 0) < 0) {
+	if ((process_fd < 0 ? kill(pid, signal) : syscall(SYS_pidfd_send_signal, process_fd, signal, NULL, 0)) < 0) {
 		(void) fprintf(stderr, "reactord: cannot signal process %ld: %s\n", (long) pid, strerror(errno));
 		return -errno;
 	}

@@ -25,5 +25,5 @@ uint64_t reload_clock_usec(void);
 int reload_request(pid_t pid);
 
 /* Signals a reactord and nobody else; hidden: also one that /proc does not show.  Prints what is wrong and returns a
- * negative errno, or 0 and a pidfd, the caller's to close. */
+ * negative errno, or 0 and a pidfd, the caller's to close; -1 where there are none. */
 int reload_signal(pid_t pid, int signal, bool hidden, int *ret_process_fd);
