@@ -563,6 +563,7 @@ def persistence():
                   ", ,", "keep-alive", "Keep-Alive, TE", "a, b, c", "X-Foo", "clo\tse"):
         kept("9110 7.6.1", "Connection: %a does not close 1.1" % value, request("Connection: " + value), HELLO)
     kept("9110 7.6.1", "Proxy-Connection means nothing", request("Proxy-Connection: close"), HELLO)
+    kept("9110 7.6.1", "a field of the name close means nothing", request("Close: close", "A: close"), HELLO)
     kept("9110 7.6.1", "Keep-Alive means nothing", request("Keep-Alive: timeout=0, max=1"), HELLO)
 
     old = "GET / HTTP/1.0\r\n"
@@ -877,6 +878,7 @@ def chunks():
                           ("zeros for the last", "3\r\nabc\r\n0000\r\n\r\n"),
                           ("many zeros before a size", "0" * 15 + "3\r\nabc\r\n" + end),
                           ("chunks of one byte", "1\r\nx\r\n" * 20 + end),
+                          ("more digits of sizes than one size may have", "0001\r\nx\r\n" * 40 + end),
                           ("data of line ends", "4\r\n\r\n\r\n\r\n" + end),
                           ("data that looks like the last chunk", "5\r\n" + end + "\r\n" + end),
                           ("data that looks like a request", "%x\r\n%s\r\n%s" % (len(NEXT), NEXT, end)),
@@ -1175,6 +1177,10 @@ def limits():
     ended("9110 15.5.15", "a target of 60,000 bytes gets 414", request(line="GET /%s HTTP/1.1" % ("a" * 60000)), 414)
     ended("9110 15.5.15", "414 ends a pipeline, behind the answers before it", NEXT + "GET /" + "a" * 9000,
           NEXT_ANSWER, 414)
+    for size in (8193, 60000):
+        ended("9112 3", "a method of %d bytes is no target that is too long" % size,
+              request(line="M" * size + " / HTTP/1.1"))
+    ended("9112 3", "a method without an end gets 400", "M" * 10000)
     many = ["A-%d: b" % i for i in range(99)]
     kept("9110 5.4", "50 fields are served", request(*many[:49]), HELLO)
     kept("9110 5.4", "100 fields are served", request(*many), HELLO)
