@@ -185,10 +185,23 @@ static bool read_line(struct reader *reader)
 	return true;
 }
 
+/* The ] that belongs to the first [, since a name may have a pair of its own: [route [::1]/a].  NULL: there is none. */
+static const char *closing_bracket(struct slice line)
+{
+	int depth = 0;
+
+	for (size_t i = 0; i < line.length; i++) {
+		depth += (line.at[i] == '[') - (line.at[i] == ']');
+		if (depth == 0)
+			return line.at + i;
+	}
+	return NULL;
+}
+
 /* Returns whether inih is to hear of it; as "[1]", "[2]". */
 static bool look_at_section(struct reader *reader, struct slice line)
 {
-	const char *end = memchr(line.at, ']', line.length);
+	const char *end = closing_bracket(line);
 	struct slice name, behind;
 
 	reader->section_known = reader->section_missing = false;
