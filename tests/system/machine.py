@@ -76,7 +76,7 @@ def check_tools():
 
 
 def release():
-	"""The host's own: the daemon was built with the host's libraries."""
+	"""This machine's."""
 	said = {}
 	try:
 		with open("/etc/os-release", encoding="utf-8") as lines:
@@ -86,7 +86,8 @@ def release():
 	except OSError:
 		pass
 	if said.get("ID") != "debian" or not said.get("VERSION_CODENAME"):
-		raise Unable("the container is of the host's release, and can be made for Debian only")
+		raise Unable("this machine is no Debian: the container is made of its release, so that the daemon, built with "
+			     "this machine's libraries, runs in there")
 	return said["VERSION_CODENAME"]
 
 
@@ -115,9 +116,8 @@ def mirror(suite):
 	return None
 
 
-def cached_root():
+def cached_root(suite):
 	"""Made aside and renamed, so that it is there as a whole or not at all; whoever comes second uses the first's."""
-	suite = release()
 	cache = os.environ.get("REACTORD_TEST_CACHE") or "/var/cache/reactord-tests"
 	# Another list of packages is another root.
 	root = os.path.join(cache, f"{suite}-{platform.machine()}-{hash_text(PACKAGES):08x}")
@@ -218,14 +218,19 @@ class Done:
 
 
 class Machine:
-	def __init__(self, build):
+	def __init__(self):
 		self.scratch = None
 		self.root = None
 		self.mounted = False
 		self.nspawn = None
 		self.leader = None
+		self.lock = None
+		self.build = None
+		self.delivered = None		# the configuration that make install brings
+
+	def prepare(self, build, suite):
 		self.lock = be_alone()
-		cache, lower = cached_root()
+		cache, lower = cached_root(suite)
 		self.scratch = tempfile.mkdtemp(prefix="run-", dir=cache)
 		try:
 			self.lay_root(lower)
@@ -355,7 +360,8 @@ class Machine:
 		if self.scratch:
 			shutil.rmtree(self.scratch, ignore_errors=True)
 			self.scratch = None
-		self.lock.close()
+		if self.lock:
+			self.lock.close()
 
 	def power_off(self):
 		"""In order, else by killing its first process, with which the kernel ends all others."""

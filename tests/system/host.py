@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""
+The host that all checks use, what they do with it, and what they say of it.
+
+Each check begins on a host where reactord is installed, stopped, and configured as delivered.  What must come to pass is
+waited for by asking; nothing is right because time went by.
+"""
+import http.client
+
+from clients import Answer
+from machine import Machine, eventually
+
+CONF = "/etc/reactord.conf"
+UNIT = "reactord.service"
+SOCKET = "reactord.socket"
+DROP_IN = "/etc/systemd/system/reactord.service.d/test.conf"
+APPLY_LISTEN = "systemctl daemon-reload && systemctl restart reactord.socket reactord"	# as the manual has it
+
+# The catalogue of messages is an interface: scripts look for these.
+MESSAGE_CONFIG_ERROR = "545a1b15cf554da19a2d9e2348ad4fff"
+MESSAGE_CONFIG_REFUSED = "de1cdcabee7b4b298fe69794b35d34d3"
+MESSAGE_LISTEN_DIFFERS = "a7af450564a04dec9fbbafebed2a011a"
+MESSAGE_REQUEST = "976aeea0ef8a4e789b7af3a83713cfea"
+MESSAGE_DROPPED = "c8655eb3455e4ee98fb9aa559c04837c"
+
+checks = []		# sentence and function, in the order of their files
+m = Machine()
+
+
+def check(sentence):
+	def add(function):
+		checks.append((sentence, function))
+		return function
+	return add
+
+
+def equal(got, wanted, what):
+	assert got == wanted, f"{what}: {got!r} and not {wanted!r}"
+
+
+def says(answer, body, status=200):
+	assert answer.status == status and body in answer.body.decode(), f"answered {answer}, not {status} {body!r}"
+
+
+def body(text):
+	return f"[response]\nbody = {text}\n"
+
+
+def start():
+	m.must("systemctl", "start", "reactord")
+
+
+def state():
+	return m.show(UNIT, "ActiveState")
+
+
+def is_started():
+	"""By a request, which may be answered before systemd has read that the daemon is ready."""
+	eventually("the service is active", lambda: state() == "active")
+
+
+def pid():
+	return int(m.show(UNIT, "MainPID"))
+
+
+def reset():
+	"""As it is after installing."""
+	for word in ("CONT", "KILL"):	# a check that failed may have left it stopped
+		if word == "CONT" or state() not in ("inactive", "failed"):
+			m.command("systemctl", "kill", "-s", word, "systemd-journald" if word == "CONT" else UNIT)
+	m.command("systemctl", "stop", SOCKET, UNIT)
+	m.write(CONF, m.delivered)
+	m.remove("/etc/reactord.conf.d")
+	m.remove("/etc/reactord")
+	m.remove("/etc/systemd/system/reactord.service.d")
+	m.must("systemctl", "daemon-reload")
+	m.command("systemctl", "reset-failed", SOCKET, UNIT)
+
+
+# --- requests in two parts ------------------------------------------------------------------------------------------
+
+def begin_upload(connection):
+	"""Half of one.  The 100 says that the daemon has read the head."""
+	connection.send(b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+	interim = connection.http.sock.recv(4096)
+	assert interim.startswith(b"HTTP/1.1 100 "), interim
+	connection.send(b"12345")
+
+
+def end_upload(connection):
+	connection.send(b"67890")
+	response = http.client.HTTPResponse(connection.http.sock, method="POST")
+	response.begin()
+	return Answer(response.status, response.read(), response.headers)
