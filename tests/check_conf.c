@@ -157,6 +157,7 @@ START_TEST(the_defaults_are_those_of_the_manual)
 	ck_assert_int_eq(conf->executor, CONF_INLINE);
 	ck_assert_uint_eq(conf->backlog, 4096);
 	ck_assert_uint_eq(conf->drain_timeout_ms, 10000);
+	ck_assert_uint_eq(conf->idle_exit_ms, 0);
 	ck_assert_uint_eq(conf->answers[0]->answer.status, 200);
 	ck_assert(slice_equal(conf->answers[0]->answer.content_type, SLICE("text/html")));
 	ck_assert(slice_equal(conf->answers[0]->answer.body, SLICE("Hello")));
@@ -180,7 +181,7 @@ END_TEST
 START_TEST(every_key_arrives_where_it_belongs)
 {
 	must(load_text("[server]\nlisten = :80\nlisten = /run/x mode=0600\nworkers = 3\nexecutor = threaded\n"
-		       "backlog = 17\ndrain_timeout = 1h\n"
+		       "backlog = 17\ndrain_timeout = 1h\nidle_exit = 90s\n"
 		       "[response]\nstatus = 503\ncontent_type = text/plain\nheader = Retry-After: 60\n"
 		       "header = X-A:b ; c \nbody = soon\n"
 		       "[limits]\nmax_connections = 1\nmax_request_line = 64K\nmax_header = 1k\nmax_headers = 3\n"
@@ -195,6 +196,7 @@ START_TEST(every_key_arrives_where_it_belongs)
 	ck_assert_int_eq(conf->executor, CONF_THREADED);
 	ck_assert_uint_eq(conf->backlog, 17);
 	ck_assert_uint_eq(conf->drain_timeout_ms, 3600000);
+	ck_assert_uint_eq(conf->idle_exit_ms, 90000);
 	ck_assert_uint_eq(conf->answers[0]->answer.status, 503);
 	ck_assert(slice_equal(conf->answers[0]->answer.content_type, SLICE("text/plain")));
 	ck_assert_uint_eq(conf->answers[0]->answer.n_fields, 2);
@@ -894,7 +896,7 @@ END_TEST
 static const struct {
 	const char *running, *wanted, *mistakes;
 } restarts[] = {
-	{ "[server]\n", "[server]\ndrain_timeout = 1\n[limits]\nmax_connections = 5\nmax_body = 1\n", "" },
+	{ "[server]\n", "[server]\ndrain_timeout = 1\nidle_exit = 1m\n[limits]\nmax_connections = 5\nmax_body = 1\n", "" },
 	{ "[server]\n", "[server]\nlisten = 127.0.0.1:8000\n", "" },		/* the default, said */
 	{ "[server]\nlisten = :1\nlisten = :2\n", "[server]\nlisten = :2\nlisten = :1\n", "" },
 	{ "[server]\nlisten = [::]:1\nlisten = 0.0.0.0:1\n", "[server]\nlisten = :1\n", "" },
@@ -1249,7 +1251,7 @@ START_TEST(the_shipped_file_has_every_key)
 			strcpy(wanted, "# header = ");
 		ck_assert_msg(strstr(text, wanted) != NULL, "the file has no %s", wanted);
 	}
-	ck_assert_int_eq(keys, 25);
+	ck_assert_int_eq(keys, 26);
 	ck_assert_ptr_nonnull(strstr(text, "# body_file = "));
 	free(dump_text);
 	free(text);

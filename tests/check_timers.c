@@ -56,6 +56,21 @@ START_TEST(a_timer_is_due_when_its_duration_has_passed_and_not_before)
 }
 END_TEST
 
+START_TEST(the_newest_of_a_list_tells_when_it_was_started)
+{
+	ck_assert_uint_eq(timers_newest_ms(&f.timers, f.list), 0);
+	timers_start(&f.timers, 3, f.list, 1000);
+	timers_start(&f.timers, 4, f.list, 1010);
+	ck_assert_uint_eq(timers_newest_ms(&f.timers, f.list), 1010);
+	timers_start(&f.timers, 3, f.list, 1020);
+	ck_assert_uint_eq(timers_newest_ms(&f.timers, f.list), 1020);
+	timers_stop(&f.timers, 3);
+	ck_assert_uint_eq(timers_newest_ms(&f.timers, f.list), 1010);
+	timers_stop(&f.timers, 4);
+	ck_assert_uint_eq(timers_newest_ms(&f.timers, f.list), 0);
+}
+END_TEST
+
 START_TEST(a_timer_is_due_once)
 {
 	timers_start(&f.timers, 3, f.list, 1000);
@@ -290,6 +305,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, lists_are_numbered_from_1);
 	tcase_add_test(tests, a_timer_is_due_when_its_duration_has_passed_and_not_before);
+	tcase_add_test(tests, the_newest_of_a_list_tells_when_it_was_started);
 	tcase_add_test(tests, a_timer_is_due_once);
 	tcase_add_test(tests, the_one_that_waited_longest_is_due_first);
 	tcase_add_test(tests, starting_again_moves_a_timer_to_the_end);

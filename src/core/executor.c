@@ -281,3 +281,8 @@ interest_id executor_oldest(struct executor *ex, unsigned list)
 
 	return slot == TIMERS_NONE ? 0 : registry_id(&ex->registry, slot);
 }
+
+uint64_t executor_newest_ms(struct executor *ex, unsigned list)
+{
+	return timers_newest_ms(&ex->timers, list);
+}

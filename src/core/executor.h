@@ -50,6 +50,7 @@ void executor_stop_timer(struct executor *ex, interest_id id);
 void executor_resume_timer(struct executor *ex, interest_id id, unsigned list, uint64_t since_ms);	/* started then; no
 										 * other of the list later */
 interest_id executor_oldest(struct executor *ex, unsigned list);	/* 0: the list is empty */
+uint64_t executor_newest_ms(struct executor *ex, unsigned list);	/* when its last timer was started; 0: empty */
 
 uint64_t executor_now_ms(struct executor *ex);				/* CLOCK_MONOTONIC, as of this turn */
 

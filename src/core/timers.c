@@ -74,6 +74,13 @@ uint32_t timers_oldest(const struct timers *timers, unsigned list)
 	return timers->lists[list].first;
 }
 
+uint64_t timers_newest_ms(const struct timers *timers, unsigned list)
+{
+	uint32_t last = timers->lists[list].last;
+
+	return last == TIMERS_NONE ? 0 : timers->at[last].since_ms;
+}
+
 /* Empty lists cost nothing: most of them are, most of the time. */
 static unsigned lowest(uint32_t lists)
 {

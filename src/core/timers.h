@@ -41,5 +41,6 @@ void timers_start(struct timers *timers, uint32_t slot, unsigned list, uint64_t 
 void timers_stop(struct timers *timers, uint32_t slot);			/* nothing to do when it does not run */
 
 uint32_t timers_oldest(const struct timers *timers, unsigned list);	/* TIMERS_NONE: the list is empty */
+uint64_t timers_newest_ms(const struct timers *timers, unsigned list);	/* when the last one was started; 0: empty */
 uint32_t timers_take_due(struct timers *timers, uint64_t now_ms, unsigned *ret_list);	/* stops it; or TIMERS_NONE */
 int timers_timeout(const struct timers *timers, uint64_t now_ms);	/* ms until the next is due; -1: never */

@@ -32,6 +32,7 @@ struct conf {
 	enum conf_executor executor;
 	unsigned backlog;
 	uint32_t drain_timeout_ms;
+	uint32_t idle_exit_ms;		/* 0: it stays */
 
 	struct conf_answer **answers;	/* owned; the first is [response], the others come as they were written */
 	size_t n_answers;
@@ -93,7 +94,7 @@ void conf_answer_only(struct conf *conf, const struct http_answer *answer);
 /* Prints the settings in force as a file that can be read back.  Whether it went well the stream knows. */
 void conf_dump(const struct conf *conf, FILE *to);
 
-/* What differs and needs a restart (server.* but drain_timeout, and a limits.max_connections that was raised): adds one
- * error for each key to ret_errors; returns how many.  file is named when the key is in none. */
+/* What differs and needs a restart (server.* but drain_timeout and idle_exit, and a limits.max_connections that was
+ * raised): adds one error for each key to ret_errors; returns how many.  file is named when the key is in none. */
 size_t conf_needs_restart(const struct conf *running, const struct conf *wanted, const char *file,
 			  struct conf_errors *ret_errors);

@@ -51,6 +51,7 @@ const struct conf_key conf_keys[] = {
 	[CONF_KEY_EXECUTOR]		= { CONF_SERVER, "executor", WORD(executor, executors) },
 	[CONF_KEY_BACKLOG]		= { CONF_SERVER, "backlog", NUMBER(backlog, 1, 65535, no_units) },
 	[CONF_KEY_DRAIN_TIMEOUT]	= { CONF_SERVER, "drain_timeout", NUMBER(drain_timeout_ms, 0, 24 * hour, times) },
+	[CONF_KEY_IDLE_EXIT]		= { CONF_SERVER, "idle_exit", NUMBER(idle_exit_ms, 0, 24 * hour, times) },
 
 	[CONF_KEY_STATUS]		= { CONF_ROUTES, "status", ANSWER_NUMBER(answer.status, 200, 599, no_units) },
 	[CONF_KEY_CONTENT_TYPE]		= { CONF_ANSWERS, "content_type", OTHER(content_type) },

@@ -85,6 +85,7 @@ static const char *const message_ids[LOG_KINDS] = {
 	[LOG_LISTEN_DIFFERS]	= "a7af450564a04dec9fbbafebed2a011a",
 	[LOG_HANDED_OVER]	= "c960b24771d74e96bdcdf0b79d442b6d",
 	[LOG_TAKEN_OVER]	= "aab4266ae02b4ed4af4bdf2d60b28807",
+	[LOG_IDLE]		= "086ab3c8451c42f4b43d86a796bddbbe",
 	[LOG_SWITCH]		= "5efe0647b2bf48db8c1023c17aac1668",
 	[LOG_LIMIT_LOWERED]	= "839442240de84680914f0df0a0c3a48b",
 	[LOG_WORKER_STUCK]	= "1df839e3d8e54dfcb3325faf09aaa78a",

@@ -23,6 +23,7 @@ enum log_kind {			/* each has a MESSAGE_ID of its own */
 	LOG_LISTEN_DIFFERS,
 	LOG_HANDED_OVER,	/* connections are left to the next process, or cannot be */
 	LOG_TAKEN_OVER,
+	LOG_IDLE,		/* server.idle_exit */
 	LOG_SWITCH,		/* what enable_if_exists names came or went */
 	LOG_LIMIT_LOWERED,
 	LOG_WORKER_STUCK,

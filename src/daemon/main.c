@@ -11,12 +11,14 @@
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "daemon/conf.h"
+#include "daemon/idle.h"
 #include "daemon/listeners.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/reload.h"
 #include "daemon/restart.h"
+#include "daemon/status.h"
 #include "daemon/stopping.h"
 #include "daemon/switches.h"
 #include "daemon/workers.h"
@@ -33,11 +35,19 @@
 
 enum {
 	ADOPT_TIMEOUT_MS	= 5000,		/* for every worker to take a new configuration */
-	STATUS_EVERY_MS		= 1000,		/* while draining */
-	STOP_MARGIN_MS		= 5000,		/* that systemd waits for us beyond drain_timeout */
+	DRAIN_LOOK_MS		= 1000,
+	DRAIN_EXTEND_MS		= 5000,		/* that systemd waits from the last progress on, whatever TimeoutStopSec= says */
+	LEAVE_TIMEOUT_MS	= 5000,		/* for every worker to end */
 	OWN_DESCRIPTORS		= 24,		/* the main thread's, and for a moment those of a reload */
 	WORKER_DESCRIPTORS	= 4,
 	SPARE_DESCRIPTORS	= 40,		/* for libraries, and who started us */
+	LISTENERS_TEXT_MAX	= 512,
+};
+
+/* Of a drain: another value of any of these is progress. */
+struct progress {
+	uint64_t moved_ms, requests;
+	uint32_t connections;
 };
 
 struct daemon {
@@ -56,9 +66,11 @@ struct daemon {
 	int signal_fd;				/* owned */
 	bool draining, leaving;
 	bool stop_announced;			/* by SIGUSR1: the next SIGTERM is no restart */
-	uint64_t drain_until_ms;
+	uint64_t drain_until_ms, next_drain_ms;
+	struct progress drained;		/* so far */
 	uint64_t watchdog_ms, next_watchdog_ms;	/* 0: there is no watchdog */
-	uint64_t next_status_ms;
+	struct status status;
+	struct idle idle;
 };
 
 /* --- configuration ----------------------------------------------------------------------------------------------- */
@@ -181,16 +193,33 @@ static bool serves_misconfigured(const struct daemon *d)
 	return d->began_misconfigured && d->conf == d->started;
 }
 
-static void serving_status(struct daemon *d, char *to, size_t capacity)
+static struct status_facts status_facts(struct daemon *d, char where[LISTENERS_TEXT_MAX])
 {
-	char where[512];
+	listeners_text(&d->listeners, where, LISTENERS_TEXT_MAX);
+	return (struct status_facts) {
+		.listeners = where,
+		.misconfigured = serves_misconfigured(d),
+		.connections = workers_connections(&d->workers),
+		.requests = workers_requests(&d->workers),
+		.generation = workers_generation(&d->workers),
+	};
+}
 
-	listeners_text(&d->listeners, where, sizeof where);
-	if (serves_misconfigured(d))
-		(void) snprintf(to, capacity, "misconfigured: answering 503 on %s; see the journal", where);
-	else
-		(void) snprintf(to, capacity, "serving on %s, configuration %llu", where,
-				(unsigned long long) workers_generation(&d->workers));
+static const char *serving_status(struct daemon *d)
+{
+	char where[LISTENERS_TEXT_MAX];
+	struct status_facts facts = status_facts(d, where);
+
+	return status_text(&d->status, &facts, clock_ms());
+}
+
+static void look_at_status(struct daemon *d)
+{
+	char where[LISTENERS_TEXT_MAX];
+	struct status_facts facts = status_facts(d, where);
+
+	if (status_look(&d->status, &facts, clock_ms()))
+		notify_status(d->status.text);
 }
 
 /* Who starts it by hand is told what to do next. */
@@ -359,19 +388,32 @@ static void look_back(struct daemon *d)
 static void be_ready(struct daemon *d)
 {
 	size_t left = d->restart.n_connections, taken;
-	char status[640];
 
-	serving_status(d, status, sizeof status);
 	if (d->restart.fd < 0) {
-		notify_ready(status);
+		notify_ready(serving_status(d));
 		return;
 	}
-	notify_ready_and_remove(RESTART_NAME, status);
+	notify_ready_and_remove(RESTART_NAME, serving_status(d));
 	close_fd(&d->restart.fd);
 	taken = restart_take(&d->restart, &d->workers);
 	log_write(LOG_TAKEN_OVER, taken == left ? LOG_INFO : LOG_WARNING, "%zu of %zu connections of the process before "
 		  "go on", taken, left);
 	restart_deinit(&d->restart);
+}
+
+/* A listener of our own would be closed with us, and nobody start us again. */
+static void begin_idling(struct daemon *d)
+{
+	uint32_t exit_ms = d->conf->idle_exit_ms;
+
+	for (size_t i = 0; i < d->listeners.n && exit_ms > 0; i++) {
+		if (d->listeners.at[i].passed)
+			continue;
+		log_write(LOG_IDLE, LOG_WARNING, "server.idle_exit is not in force: systemd did not open the sockets, so no "
+			  "client could start reactord again");
+		exit_ms = 0;
+	}
+	idle_begin(&d->idle, exit_ms, workers_requests(&d->workers), clock_ms());
 }
 
 static int start(struct daemon *d)
@@ -410,6 +452,9 @@ static int start(struct daemon *d)
 		log_write(LOG_LISTENING, LOG_INFO, "listening on %s%s", d->listeners.at[i].text,
 			  d->listeners.at[i].passed ? " (from systemd)" : "");
 	say_what_next(&d->listeners.at[0]);
+	begin_idling(d);
+	if (!getenv("NOTIFY_SOCKET"))		/* nobody is told, so nobody looks */
+		d->status.next_ms = UINT64_MAX;
 	be_ready(d);
 	return 0;
 }
@@ -465,29 +510,37 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 	return 0;
 }
 
-static void loaded(struct daemon *d, const struct conf_errors *warnings, char *status, size_t capacity)
+static void loaded(struct daemon *d, const struct conf_errors *warnings)
 {
 	cleanup(free_pointer) char *first = warnings->n > 0 ? conf_error_text(&warnings->at[0]) : NULL;
-	const char *except = warnings->n > 0 ? ", except for what needs a restart" : "";
-	size_t length;
 
 	log_errors(warnings, LOG_WARNING);
 	log_write(LOG_CONFIG_LOADED, LOG_INFO, "configuration %llu is in force%s",
-		  (unsigned long long) workers_generation(&d->workers), except);
-	serving_status(d, status, capacity);
-	length = strlen(status);
-	(void) snprintf(status + length, capacity - length, "%s%s%s", except, first ? ": " : "", first ? first : "");
+		  (unsigned long long) workers_generation(&d->workers),
+		  warnings->n > 0 ? ", except for what needs a restart" : "");
+	status_note(&d->status, false, first);
+	begin_idling(d);
 }
 
-static void refused(struct daemon *d, const struct conf_errors *errors, char *status, size_t capacity)
+static void refused(struct daemon *d, const struct conf_errors *errors)
 {
 	cleanup(free_pointer) char *first = errors->n > 0 ? conf_error_text(&errors->at[0]) : NULL;
 
 	log_errors(errors, LOG_ERR);
 	log_write(LOG_CONFIG_REFUSED, LOG_ERR, "the new configuration is refused, %zu error%s; configuration %llu stays",
 		  errors->n, errors->n == 1 ? "" : "s", (unsigned long long) workers_generation(&d->workers));
-	(void) snprintf(status, capacity, "configuration refused: %s (serving configuration %llu)",
-			first ? first : "out of memory", (unsigned long long) workers_generation(&d->workers));
+	status_note(&d->status, true, first ? first : "out of memory");
+}
+
+/* systemd hears of no reload then: STOPPING=1 was the last word.  Who asked waits for the verdict all the same. */
+static void refuse_reload(struct daemon *d)
+{
+	struct conf_errors told = { 0 };
+
+	log_write(LOG_CONFIG_REFUSED, LOG_WARNING, "no reload while stopping");
+	add_error(&told, d->options.source.file, "not read: the daemon is stopping");
+	(void) reload_publish(workers_generation(&d->workers), reload_clock_usec(), false, &told);
+	conf_errors_clear(&told);
 }
 
 static void reload(struct daemon *d)
@@ -495,7 +548,6 @@ static void reload(struct daemon *d)
 	uint64_t began_usec = reload_clock_usec();
 	struct conf_errors told = { 0 };
 	struct conf *conf = NULL;
-	char status[1024];
 	int r;
 
 	notify_reloading();
@@ -509,11 +561,11 @@ static void reload(struct daemon *d)
 		add_error(&told, d->options.source.file, why_not(r));
 	if (r < 0) {
 		conf_free(conf);
-		refused(d, &told, status, sizeof status);
+		refused(d, &told);
 	} else {
-		loaded(d, &told, status, sizeof status);
+		loaded(d, &told);
 	}
-	notify_ready(status);	/* also after a failure: systemd waits for it */
+	notify_ready(serving_status(d));	/* also after a failure: systemd waits for it */
 	r = reload_publish(workers_generation(&d->workers), began_usec, r == 0, &told);
 	if (r < 0)
 		log_write(LOG_FAILED, LOG_WARNING, "cannot write the reload's verdict: %s", strerror(-r));
@@ -546,22 +598,44 @@ static void try_hand_over(struct daemon *d)
 		  why ? why : strerror(-r));
 }
 
-static void begin_drain(struct daemon *d, const char *signal_name)
+static void tell_drain(struct daemon *d, void (*notify)(const char *status), uint64_t now_ms)
 {
+	uint64_t left_ms = d->drain_until_ms > now_ms ? d->drain_until_ms - now_ms : 0;
 	char status[128];
+
+	(void) snprintf(status, sizeof status, "draining: %u left, %llu s", workers_connections(&d->workers),
+			(unsigned long long) (left_ms + 999) / 1000);
+	notify(status);
+}
+
+/* Whether a connection ended, a request was answered, or a body or an answer went on since the last look. */
+static bool drain_progresses(struct daemon *d)
+{
+	const struct progress before = d->drained;
+
+	d->drained = (struct progress) {
+		workers_moved_ms(&d->workers), workers_requests(&d->workers), workers_connections(&d->workers),
+	};
+	return d->drained.moved_ms != before.moved_ms || d->drained.requests != before.requests ||
+	       d->drained.connections != before.connections;
+}
+
+static void begin_drain(struct daemon *d, const char *why)
+{
+	uint64_t now_ms = clock_ms();
 
 	if (d->draining) {	/* asked twice: whoever asks does not want to wait */
 		d->leaving = true;
 		return;
 	}
-	(void) snprintf(status, sizeof status, "draining: %u connections", workers_connections(&d->workers));
-	notify_stopping(status);
-	notify_extend_timeout(((uint64_t) d->conf->drain_timeout_ms + STOP_MARGIN_MS) * 1000);
-	log_write(LOG_STOPPING, LOG_INFO, "%s: stopping, %u connections, waiting %u ms at the most", signal_name,
-		  workers_connections(&d->workers), d->conf->drain_timeout_ms);
 	d->draining = true;
-	d->drain_until_ms = clock_ms() + d->conf->drain_timeout_ms;
-	d->next_status_ms = clock_ms() + STATUS_EVERY_MS;
+	d->drain_until_ms = now_ms + d->conf->drain_timeout_ms;
+	d->next_drain_ms = now_ms + DRAIN_LOOK_MS;
+	tell_drain(d, notify_stopping, now_ms);
+	(void) drain_progresses(d);
+	notify_extend_timeout(DRAIN_EXTEND_MS * 1000ull);
+	log_write(LOG_STOPPING, LOG_INFO, "%s: stopping, %u connections, waiting %u ms at the most", why,
+		  workers_connections(&d->workers), d->conf->drain_timeout_ms);
 	workers_drain(&d->workers);
 	/* Who comes now is told at once that nobody listens; a socket of systemd's stays open, for the next of us. */
 	if (workers_wait(&d->workers, ADOPT_TIMEOUT_MS))
@@ -572,7 +646,6 @@ static void begin_drain(struct daemon *d, const char *signal_name)
 static void upgrade(struct daemon *d)
 {
 	cleanup(free_pointer) char *why = NULL;
-	char status[640];
 
 	log_write(LOG_HANDED_OVER, LOG_INFO, "SIGUSR2: %s is run in place of this process, with %u connections", d->path,
 		  workers_connections(&d->workers));
@@ -582,8 +655,7 @@ static void upgrade(struct daemon *d)
 	if (log_start() == 0)		/* else lines are written at once */
 		log_add_rings(d->workers.rings, d->workers.n);
 	log_write(LOG_HANDED_OVER, LOG_ERR, "no upgrade, and all is as before: %s", why ? why : "out of memory");
-	serving_status(d, status, sizeof status);
-	notify_ready(status);
+	notify_ready(serving_status(d));
 }
 
 static void stop(struct daemon *d, uint32_t signal)
@@ -597,19 +669,29 @@ static void go_on_draining(struct daemon *d)
 {
 	uint64_t now_ms = clock_ms();
 	uint32_t left = workers_connections(&d->workers);
-	char status[128];
 
 	if (workers_unanswered(&d->workers) < 0 && left == 0) {
 		d->leaving = true;
 	} else if (now_ms >= d->drain_until_ms) {
 		log_write(LOG_STOPPING, LOG_WARNING, "%u connections are closed in the middle of a request", left);
 		d->leaving = true;
-	} else if (now_ms >= d->next_status_ms) {
-		(void) snprintf(status, sizeof status, "draining: %u left, %llu s", left,
-				(unsigned long long) (d->drain_until_ms - now_ms + 999) / 1000);
-		notify_status(status);
-		d->next_status_ms = now_ms + STATUS_EVERY_MS;
+	} else if (now_ms >= d->next_drain_ms) {
+		tell_drain(d, notify_status, now_ms);
+		if (drain_progresses(d))
+			notify_extend_timeout(DRAIN_EXTEND_MS * 1000ull);
+		d->next_drain_ms = now_ms + DRAIN_LOOK_MS;
+		workers_ask(&d->workers);
 	}
+}
+
+/* The socket stays systemd's: the next client starts us again, also one that comes while we end. */
+static void leave_if_unused(struct daemon *d)
+{
+	if (!idle_look(&d->idle, d->conf->idle_exit_ms, workers_connections(&d->workers), workers_requests(&d->workers),
+		       clock_ms()))
+		return;
+	log_write(LOG_IDLE, LOG_INFO, "unused for server.idle_exit: ends, and the next client starts it again");
+	begin_drain(d, "idle");
 }
 
 /* --- running ----------------------------------------------------------------------------------------------------- */
@@ -620,7 +702,7 @@ static void take_signal(struct daemon *d)
 
 	while (!d->leaving && read(d->signal_fd, &info, sizeof info) == sizeof info) {
 		if (info.ssi_signo == SIGHUP && d->draining)
-			log_write(LOG_CONFIG_REFUSED, LOG_WARNING, "no reload while stopping");
+			refuse_reload(d);
 		else if (info.ssi_signo == SIGHUP)
 			reload(d);
 		else if (info.ssi_signo == SIGUSR1)
@@ -664,16 +746,17 @@ static void tell_switch(void *arg, const char *file, bool on, int error)
 
 static int next_timeout_ms(const struct daemon *d)
 {
-	uint64_t now_ms = clock_ms();
-	uint64_t next_ms = d->next_watchdog_ms ? d->next_watchdog_ms : UINT64_MAX;
+	const uint64_t due_ms[] = {
+		d->next_watchdog_ms ? d->next_watchdog_ms : UINT64_MAX,
+		switches_next_ms(d->switches),
+		d->draining ? d->next_drain_ms : d->status.next_ms,
+		d->draining ? d->drain_until_ms : d->idle.next_ms,
+	};
+	uint64_t now_ms = clock_ms(), next_ms = UINT64_MAX;
 
-	if (switches_next_ms(d->switches) < next_ms)
-		next_ms = switches_next_ms(d->switches);
-
-	if (d->draining && d->next_status_ms < next_ms)
-		next_ms = d->next_status_ms;
-	if (d->draining && d->drain_until_ms < next_ms)
-		next_ms = d->drain_until_ms;
+	for (size_t i = 0; i < sizeof due_ms / sizeof *due_ms; i++)
+		if (due_ms[i] < next_ms)
+			next_ms = due_ms[i];
 	if (next_ms == UINT64_MAX)
 		return -1;
 	return next_ms > now_ms ? (int) (next_ms - now_ms) : 0;
@@ -723,11 +806,16 @@ static void run(struct daemon *d)
 			take_signal(d);
 		leave_if_failed(d);
 		watch(d);
-		if (d->draining)
+		if (d->draining) {
 			go_on_draining(d);
+			continue;
+		}
+		if (clock_ms() >= d->status.next_ms)
+			look_at_status(d);
+		if (clock_ms() >= d->idle.next_ms)
+			leave_if_unused(d);
 	}
 }
-
 
 static int serve(struct daemon *d)
 {
@@ -749,7 +837,7 @@ static int serve(struct daemon *d)
 		requests = workers_requests(&d->workers);
 		log_write(LOG_STOPPED, LOG_INFO, "stopped after %llu requests", (unsigned long long) requests);
 	}
-	if (status == 0 && !workers_leave(&d->workers, STOP_MARGIN_MS))
+	if (status == 0 && !workers_leave(&d->workers, LEAVE_TIMEOUT_MS))
 		leave_stuck(d);
 	workers_stop(&d->workers);
 	log_stop();			/* nobody reports any more */

@@ -229,6 +229,19 @@ uint64_t workers_requests(struct workers *workers)
 	return requests;
 }
 
+uint64_t workers_moved_ms(struct workers *workers)
+{
+	uint64_t latest_ms = 0;
+
+	for (unsigned i = 0; i < workers->n; i++) {
+		uint64_t moved_ms = atomic_load_explicit(&workers->at[i]->moved_ms, memory_order_relaxed);
+
+		if (moved_ms > latest_ms)
+			latest_ms = moved_ms;
+	}
+	return latest_ms;
+}
+
 void workers_ask(struct workers *workers)
 {
 	for (unsigned i = 0; i < workers->n; i++)

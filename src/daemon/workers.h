@@ -49,6 +49,7 @@ bool workers_take_arrivals(struct workers *workers, struct carry_arrivals *arriv
 void workers_drain(struct workers *workers);		/* accept no more, end what stands */
 uint32_t workers_connections(struct workers *workers);
 uint64_t workers_requests(struct workers *workers);
+uint64_t workers_moved_ms(struct workers *workers);	/* when a body or an answer last went on, as of the last question */
 
 void workers_ask(struct workers *workers);
 int workers_unanswered(struct workers *workers);	/* the first worker that owes an answer; -1: none does */

@@ -371,11 +371,19 @@ static void stand_still(struct server *server)
 	}
 }
 
+/* Their timers begin anew with every byte: what main asks for while it drains costs nothing otherwise. */
+static void tell_progress(struct server *server)
+{
+	uint64_t body_ms = executor_newest_ms(server->ex, TIMER_BODY);
+	uint64_t write_ms = executor_newest_ms(server->ex, TIMER_WRITE);
+
+	atomic_store_explicit(&server->moved_ms, body_ms > write_ms ? body_ms : write_ms, memory_order_relaxed);
+}
+
 static void on_ask(void *arg)
 {
 	struct server *server = arg;
 	uint64_t asked = atomic_load_explicit(&server->asked, memory_order_acquire);
-
 	bool adopted = adopt(server, atomic_load_explicit(&server->wish_snapshot, memory_order_acquire)) == 0;
 
 	take_arrivals(server);
@@ -391,6 +399,7 @@ static void on_ask(void *arg)
 		for_each_connection(server, connection_close);
 		worker_quit(server->worker);
 	}
+	tell_progress(server);
 	/* Without memory for the snapshot the question stays open: main sees that and says so. */
 	if (adopted)
 		atomic_store_explicit(&server->answered, asked, memory_order_release);

@@ -109,6 +109,7 @@ struct server {
 	_Atomic uint64_t oldest_held;		/* the number of the oldest snapshot that it still needs */
 	_Atomic uint64_t requests;
 	_Atomic uint32_t standing;		/* its connections */
+	_Atomic uint64_t moved_ms;		/* as of the last question: when a body or an answer last went on */
 	_Atomic bool failed;			/* its loop ended with an error, which server_join returns */
 };
 

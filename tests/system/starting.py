@@ -29,7 +29,8 @@ def _():
 		m.command("systemctl", "stop", SOCKET, UNIT)
 		out = m.shell("systemctl start reactord && systemctl show -P StatusText reactord && "
 			      "exec curl -sS -m 5 http://127.0.0.1:8000/")
-		equal(out, "serving on 127.0.0.1:8000, configuration 1\nHello", "the status and the answer behind the start")
+		equal(out, "serving on 127.0.0.1:8000, 0 connections, 0 requests/s, configuration 1\nHello",
+		      "the status and the answer behind the start")
 
 
 @check("it is in its sandbox: a user of its own, no capability, no new privileges, a filter of system calls")
