@@ -5,7 +5,7 @@ import re
 from clients import Connection, Load, get
 from host import (CONF, MESSAGE_CONFIG_ERROR, MESSAGE_CONFIG_REFUSED, SOCKET, UNIT, body, check, equal,
 	is_started, m, pid, says, start, state)
-from machine import eventually
+from machine import eventually, say
 
 
 @check("an edit is in force when systemctl reload returns, for connections that are kept, too")
@@ -118,6 +118,82 @@ def _():
 		numbers = [int(text) for text in bodies]
 		assert numbers == sorted(numbers) and numbers[-1] == 21, f"one client saw {numbers}"
 	equal(pid(), main, "the process")
+
+
+def descriptors():
+	return len(m.must("ls", f"/proc/{pid()}/fd").split())
+
+
+def memory_kib():
+	"""What is resident, shared mappings included: a snapshot that is not freed is seen in it."""
+	return int(re.search(r"^VmRSS:\s+(\d+)", m.must("cat", f"/proc/{pid()}/status"), re.MULTILINE).group(1))
+
+
+@check("1,000 reloads under load close no connection and keep no snapshot")
+def _():
+	page = "x" * 100000		# 1,000 of them would be 100 MB
+	m.write("/etc/reactord/page", page)
+	m.write(CONF, "[route /page]\nbody_file = /etc/reactord/page\n" + body("0"))
+	start()
+	main = pid()
+	with Connection() as kept:
+		says(kept.get("/page"), page)
+	with Load(4, kept=True) as load:
+		eventually("all clients are served", lambda: load.all_moved_since([0] * 4))
+		m.shell(f"reactord --reload {main}")
+		before = descriptors(), memory_kib()
+		# As the service does, but without a process of systemctl for each.
+		m.shell(f"""for n in $(seq 1000); do
+				printf '[route /page]\\nbody_file = /etc/reactord/page\\n[response]\\nbody = %s\\n' $n >{CONF}
+				reactord --reload {main} >/dev/null
+			done""")
+		counts = list(load.counts)
+		eventually("all clients are served still", lambda: load.all_moved_since(counts))
+		eventually("descriptors are as before", lambda: descriptors() == before[0])
+		grown = memory_kib() - before[1]
+		load.stop()
+	equal(load.failures, [], "failures")
+	equal((pid(), get().body), (main, b"1000"), "the process and the answer")
+	for bodies in load.bodies:
+		numbers = [int(text) for text in bodies]
+		assert numbers == sorted(numbers), "a client saw a configuration that had been replaced"
+	assert grown < 8192, f"memory grew by {grown} KiB"
+	equal(m.show(UNIT, "StatusText").split("configuration ")[1], "1002", "the number of the configuration")
+	say(f"{sum(load.counts)} requests, memory grew by {grown} KiB")
+
+
+@check("a bad edit with 40 errors: each is in the journal with its file and line, and on stderr of reactord --reload")
+def _():
+	m.write(CONF, body("before"))
+	start()
+	m.write("/etc/reactord.conf.d/10-more.conf", "[limits]\n" + "".join(f"wrong{n} = 1\n" for n in range(20)))
+	m.write(CONF, "[response]\n" + "".join(f"wrong{n} = 1\n" for n in range(20)))
+	since = m.cursor()
+	done = m.command("reactord", "--reload", str(pid()))
+	equal(done.status, 1, "the exit status")
+	places = [(file, n + 2) for file in (CONF, "/etc/reactord.conf.d/10-more.conf") for n in range(20)]
+	for file, line in places:
+		assert f"{file}:{line}: unknown key" in done.err, f"{file}:{line} is not in {done.err}"
+	m.find_record(since, "that it was refused", MESSAGE_ID=MESSAGE_CONFIG_REFUSED)
+	records = [(r.get("REACTORD_CONFIG_FILE"), int(r["REACTORD_CONFIG_LINE"]))
+		   for r in m.journal(since, "-u", UNIT) if r.get("MESSAGE_ID") == MESSAGE_CONFIG_ERROR]
+	equal(records, places, "the places of the errors in the journal")
+	equal(get().body, b"before", "the answer")
+
+
+@check("a reload that changes what needs a restart is refused, and says which key and what to do")
+def _():
+	start()
+	m.write(CONF, "[server]\nworkers = 7\n" + body("new"))
+	since = m.cursor()
+	done = m.command("reactord", "--reload", str(pid()))
+	equal(done.status, 1, "the exit status")
+	for word in (f"{CONF}:2: ", "server.workers", "systemctl restart reactord"):
+		assert word in done.err, f"{word!r} is not in {done.err!r}"
+	m.find_record(since, "the key", MESSAGE_ID=MESSAGE_CONFIG_ERROR, REACTORD_CONFIG_FILE=CONF, REACTORD_CONFIG_LINE=2)
+	says(get(), "Hello")
+	m.must("systemctl", "restart", "reactord")
+	equal(get().body, b"new", "the answer after the restart")
 
 
 @check("systemctl kill -s HUP is a reload, and an idle daemon survives it")
