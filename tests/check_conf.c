@@ -994,6 +994,18 @@ START_TEST(a_route_is_read)
 }
 END_TEST
 
+START_TEST(a_section_is_named_in_the_log_as_it_is_written)
+{
+	must(load_text("[route  Example.ORG/%61/../b*]\nbody = x\n[route\t/a b]\nbody = x\n"
+		       "[maintenance]\nenable_if_exists = /x\n"));
+	ck_assert(slice_equal(setting(0)->name, SLICE("response")));
+	ck_assert(slice_equal(setting(1)->name, SLICE("Example.ORG/%61/../b*")));
+	ck_assert(slice_equal(setting(2)->name, SLICE("/a b")));
+	ck_assert(slice_equal(setting(3)->name, SLICE("maintenance")));
+	conf_routes_free(&settings);
+}
+END_TEST
+
 static const struct {
 	const char *pattern, *path;
 	bool prefix;
@@ -1396,6 +1408,7 @@ int main(void)
 	tcase_add_loop_test(tests, what_needs_a_restart_is_told, 0, N(restarts));
 	tcase_add_test(tests, a_limit_that_was_lowered_can_be_raised_to_what_the_daemon_was_started_with);
 	tcase_add_test(tests, a_route_is_read);
+	tcase_add_test(tests, a_section_is_named_in_the_log_as_it_is_written);
 	tcase_add_loop_test(tests, a_prefix_may_end_in_dots, 0, N(patterns));
 	tcase_add_test(tests, a_later_file_replaces_settings_of_a_route_one_by_one);
 	tcase_add_loop_test(tests, what_is_not_set_follows_from_the_status, 0, N(implied));

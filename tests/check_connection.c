@@ -2078,7 +2078,39 @@ START_TEST(the_access_log_tells_requests)
 	ck_assert_uint_eq(report.bytes, 0);
 	ck_assert(report_take(site.server->reports, &report));
 	ck_assert_uint_eq(report.status, 400);
+	ck_assert_str_eq(report.route, "error 400");
 	ck_assert(!report_take(site.server->reports, &report));
+}
+END_TEST
+
+/* The record has a copy: when it is read the configuration may be gone that named the route. */
+START_TEST(the_access_log_names_the_route_that_answered)
+{
+	char name[] = "/abc/*";
+	struct route_setting routes[] = {
+		{ .name = SLICE("response"), .on = ROUTE_ALWAYS, .answer = answer_with(hello) },
+		{ .name = slice_of(name), .path = SLICE("/abc/"), .prefix = true, .on = ROUTE_ALWAYS, .answer = answer_with(hello) },
+	};
+	struct http_answer answer = answer_with(hello);
+	struct report report;
+	struct client client;
+	struct snapshot *snapshot;
+
+	site = (struct site) { .open_fds = count_open_fds() };
+	snapshot = make_routes(1, &generous_limits, routes, 2);
+	snapshot->access = ACCESS_ALL;
+	site_open_snapshot(&site, _i, snapshot, 10);
+	memset(name, 'x', strlen(name));
+	client_open(&client, &site);
+	say(&client, "GET /abc/d HTTP/1.1\r\nHost: a\r\n\r\n" GET);
+	hear_reply(&client, 200, hello);
+	hear_reply(&client, 200, hello);
+	client_close(&client);
+	site_reload(&site, &generous_limits, &answer);
+	ck_assert(report_take(site.server->reports, &report));
+	ck_assert_str_eq(report.route, "/abc/*");
+	ck_assert(report_take(site.server->reports, &report));
+	ck_assert_str_eq(report.route, "response");
 }
 END_TEST
 
@@ -2108,6 +2140,32 @@ START_TEST(the_access_log_tells_what_is_asked_for)
 	while (report_take(site.server->reports, &report))
 		n++;
 	ck_assert_uint_eq(n, logs[_i].reports);
+}
+END_TEST
+
+START_TEST(who_finds_no_room_is_told_with_its_address)
+{
+	struct http_limits limits = generous_limits;
+	struct http_answer answer = answer_with(hello);
+	struct client first, second;
+	struct report report;
+
+	limits.max_connections = 1;
+	site_open(&site, _i, &limits, &answer);
+	client_open(&first, &site);
+	say(&first, GET);
+	hear_reply(&first, 200, hello);
+	client_open(&second, &site);
+	say(&second, GET);
+	hear_reply(&second, 200, hello);
+	hear_end(&first);
+	turn_over(&site);
+	ck_assert(report_take(site.server->reports, &report));
+	ck_assert_uint_eq(report.kind, REPORT_FULL);
+	ck_assert_uint_eq(report.connection, 2);
+	ck_assert_int_eq(strncmp(report.peer, family_of(_i) == AF_UNIX ? "unix" : "127.0.0.1:", 4), 0);
+	client_close(&first);
+	client_close(&second);
 }
 END_TEST
 
@@ -2280,7 +2338,9 @@ int main(void)
 
 	tests = group(suite, "log");
 	ADD(the_access_log_tells_requests);
+	ADD(the_access_log_names_the_route_that_answered);
 	tcase_add_loop_test(tests, the_access_log_tells_what_is_asked_for, 0, COUNT(logs));
+	ADD(who_finds_no_room_is_told_with_its_address);
 	ADD(what_does_not_fit_in_a_report_is_cut);
 
 	tests = group(suite, "stop");

@@ -166,7 +166,7 @@ static struct report a_request(void)
 {
 	return (struct report) {
 		.kind = REPORT_REQUEST, .worker = 3, .connection = 77, .status = 200, .bytes = 5,
-		.peer = "127.0.0.1:51000", .method = "GET", .target = "/path",
+		.peer = "127.0.0.1:51000", .method = "GET", .target = "/path", .route = "/pa*",
 	};
 }
 
@@ -621,6 +621,7 @@ START_TEST(a_request_has_its_parts_as_fields)
 	field_is(0, "REACTORD_PEER", "127.0.0.1:51000");
 	field_is(0, "REACTORD_METHOD", "GET");
 	field_is(0, "REACTORD_TARGET", "/\\x0aMESSAGE=x");
+	field_is(0, "REACTORD_ROUTE", "/pa*");
 	field_is(0, "REACTORD_STATUS", "200");
 	field_is(0, "REACTORD_BYTES", "5");
 }
@@ -634,6 +635,20 @@ START_TEST(a_failure_has_its_errno_as_a_field)
 	field_is(0, "ERRNO", "24");
 	field_is(0, "REACTORD_WORKER", "2");
 	field_is(0, "PRIORITY", "4");
+}
+END_TEST
+
+START_TEST(a_failure_has_the_connection_that_it_is_of)
+{
+	use_journal();
+	report_put(ring, &(struct report) { .kind = REPORT_CONNECTION_FAILED, .error = ENOMEM, .worker = 2, .connection = 9,
+					    .peer = "127.0.0.1:5" });
+	report_put(ring, &(struct report) { .kind = REPORT_NO_DESCRIPTORS, .error = EMFILE });
+	(void) write_reports();
+	field_is(0, "REACTORD_CONNECTION", "9");
+	field_is(0, "REACTORD_PEER", "127.0.0.1:5");
+	ck_assert_ptr_null(field(1, "REACTORD_CONNECTION"));	/* it is of none */
+	ck_assert_ptr_null(field(1, "REACTORD_PEER"));
 }
 END_TEST
 
@@ -776,6 +791,7 @@ int main(void)
 	tcase_add_test(tcase, an_error_of_the_configuration_has_its_place_as_fields);
 	tcase_add_test(tcase, a_request_has_its_parts_as_fields);
 	tcase_add_test(tcase, a_failure_has_its_errno_as_a_field);
+	tcase_add_test(tcase, a_failure_has_the_connection_that_it_is_of);
 	tcase_add_test(tcase, what_the_journal_does_not_take_goes_to_its_stream);
 	tcase_add_loop_test(tcase, a_stream_that_is_not_our_stderr_is_not_the_journal, 0,
 			    sizeof other_streams / sizeof *other_streams);

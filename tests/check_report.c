@@ -5,6 +5,8 @@
 
 #include "fixture.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -217,6 +219,53 @@ START_TEST(a_record_put_while_the_reader_falls_asleep_wakes_it)
 }
 END_TEST
 
+/* --- peers ------------------------------------------------------------------------------------------------------- */
+
+static int connect_to_self(int family)
+{
+	struct sockaddr_storage at = { .ss_family = (sa_family_t) family };
+	socklen_t length = family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (family == AF_INET6)
+		((struct sockaddr_in6 *) &at)->sin6_addr = in6addr_loopback;
+	else
+		((struct sockaddr_in *) &at)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *) &at, length), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *) &at, &length), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *) &at, length), 0);	/* TCP allows it: both ends are this one */
+	return fd;
+}
+
+static void peer_begins(int fd, const char *expected)
+{
+	struct report report = { 0 };
+
+	report_set_peer(&report, fd);
+	ck_assert_int_eq(strncmp(report.peer, expected, strlen(expected)), 0);
+	ck_assert_uint_eq(strlen(report.peer) > strlen(expected), *expected && strcmp(expected, "unix") != 0);
+	(void) close(fd);
+}
+
+START_TEST(a_peer_is_told_by_its_address)
+{
+	int pair[2];
+
+	peer_begins(connect_to_self(AF_INET), "127.0.0.1:");
+	peer_begins(connect_to_self(AF_INET6), "[::1]:");
+	open_pair(pair);
+	peer_begins(pair[0], "unix");
+	(void) close(pair[1]);
+}
+END_TEST
+
+START_TEST(a_peer_that_is_gone_is_not_told)
+{
+	peer_begins(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("report");
@@ -233,6 +282,8 @@ int main(void)
 	tcase_add_test(tcase, a_sleeping_reader_is_woken_by_the_first_record_only);
 	tcase_add_test(tcase, two_threads_lose_nothing_but_what_is_counted);
 	tcase_add_test(tcase, a_record_put_while_the_reader_falls_asleep_wakes_it);
+	tcase_add_test(tcase, a_peer_is_told_by_its_address);
+	tcase_add_test(tcase, a_peer_that_is_gone_is_not_told);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

@@ -498,6 +498,67 @@ END_TEST
 
 #define COUNT(table) (sizeof table / sizeof *table)
 
+/* --- names ------------------------------------------------------------------------------------------------------- */
+
+/* Each has another number of answers than its neighbours. */
+static const struct route_setting named[] = {
+	{ .name = SLICE("response"), .on = ROUTE_ALWAYS, .answer.status = 200 },
+	{ .name = SLICE("/a"), .path = SLICE("/a"), .on = ROUTE_ALWAYS, .answer.status = 404 },
+	{ .name = SLICE("/b/*"), .path = SLICE("/b/"), .prefix = true, .on = ROUTE_ALWAYS, .methods = SLICE("GET"),
+	  .answer = { .status = 200, .body = SLICE("b") }, .validators.etag = SLICE("\"b\""), .gzip_body = SLICE("z"),
+	  .gzip_etag = SLICE("\"z\"") },
+	{ .name = SLICE("/c"), .path = SLICE("/c"), .on = ROUTE_ALWAYS, .methods = SLICE("GET"), .other_methods = 501,
+	  .answer.status = 301 },
+	{ .name = SLICE("maintenance"), .all = true, .on = 0, .answer.status = 503 },
+};
+
+static const struct {
+	const char *method, *target, *fields, *name;
+	bool maintenance;
+} names[] = {
+	{ "GET", "/", "", "response", false },
+	{ "GET", "/a", "", "/a", false },
+	{ "GET", "/b/x", "", "/b/*", false },
+	{ "GET", "/b/x", "Accept-Encoding: gzip\r\n", "/b/*", false },
+	{ "GET", "/b/x", "If-None-Match: \"b\"\r\n", "/b/*", false },
+	{ "GET", "/b/x", "Accept-Encoding: gzip\r\nIf-None-Match: \"z\"\r\n", "/b/*", false },
+	{ "OPTIONS", "/b/x", "", "/b/*", false },
+	{ "PUT", "/b/x", "", "/b/*", false },			/* its own 405 */
+	{ "GET", "/b/x", "If-Match: \"c\"\r\n", "error 412", false },
+	{ "GET", "/c", "", "/c", false },
+	{ "PUT", "/c", "", "error 501", false },
+	{ "TRACE", "/", "", "error 405", false },
+	{ "OPTIONS", "*", "", "OPTIONS", false },
+	{ "GET", "/a", "", "maintenance", true },
+};
+
+START_TEST(an_answer_has_the_name_of_the_section_that_says_it)
+{
+	static char scratch[3 * HTTP_REQUEST_LINE_MAX];
+	struct http_request request = ask(names[_i].method, "h", names[_i].target, names[_i].fields);
+	struct slice name;
+
+	make(named, COUNT(named));
+	f.on[0] = names[_i].maintenance;
+	name = routes_name(f.routes, routes_find(f.routes, &request, scratch));
+	ck_assert_msg(slice_equal(name, slice_of(names[_i].name)), "%.*s", (int) name.length, name.at);
+}
+END_TEST
+
+START_TEST(an_error_is_named_by_its_status)
+{
+	char expected[32];
+	struct slice name;
+
+	make(named, COUNT(named));
+	for (uint32_t i = 0; i < ROUTE_FIXED; i++) {
+		name = routes_name(f.routes, i);
+		(void) snprintf(expected, sizeof expected, "error %u", f.answers[i].answer.status);
+		ck_assert(slice_equal(name, slice_of(i == ROUTE_OPTIONS ? "OPTIONS" : expected)));
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("routes");
@@ -521,6 +582,8 @@ int main(void)
 	tcase_add_loop_test(tests, the_representation_is_the_one_that_is_asked_for, 0, COUNT(chosen));
 	tcase_add_loop_test(tests, vary_is_not_said_twice, 0, COUNT(varied));
 	tcase_add_test(tests, only_a_success_has_conditions);
+	tcase_add_loop_test(tests, an_answer_has_the_name_of_the_section_that_says_it, 0, COUNT(names));
+	tcase_add_test(tests, an_error_is_named_by_its_status);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

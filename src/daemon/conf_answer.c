@@ -517,9 +517,18 @@ void conf_finish_answers(struct conf_loading *load)
 
 /* ---- What the workers answer from ---- */
 
+/* In the log a route is named by its pattern alone, which has a slash and so is no other section's name. */
+static struct slice shown_in_log(const struct conf_answer *answer)
+{
+	const char *pattern = answer->kind == CONF_ROUTE ? strpbrk(answer->name, " \t") : NULL;
+
+	return slice_of(pattern ? pattern + strspn(pattern, " \t") : answer->name);
+}
+
 static struct route_setting route_setting(const struct conf_answer *from)
 {
 	return (struct route_setting) {
+		.name = shown_in_log(from),
 		.host = slice_of(from->host ? from->host : ""),
 		.path = { from->path, from->path_length },
 		.prefix = from->prefix,

@@ -199,22 +199,33 @@ static void escape(char *to, size_t capacity, const char *from)
 	to[length] = '\0';
 }
 
+/* Who reports, and of which connection, as far as that is known. */
+static void add_origin(struct fields *fields, const struct report *report)
+{
+	add_field(fields, "REACTORD_WORKER=%u", report->worker);
+	if (report->connection > 0)
+		add_field(fields, "REACTORD_CONNECTION=%" PRIu64, report->connection);
+	if (report->peer[0])
+		add_field(fields, "REACTORD_PEER=%s", report->peer);
+}
+
 static void write_request(const struct report *report)
 {
-	char method[4 * sizeof report->method + 8], target[4 * REPORT_TEXT_MAX + 8], text[TEXT_MAX];
+	char method[4 * sizeof report->method + 8], target[4 * REPORT_TEXT_MAX + 8], route[4 * REPORT_ROUTE_MAX + 8];
+	char text[TEXT_MAX];
 	const char *peer = report->peer[0] ? report->peer : "-";	/* it was gone before it could be asked for */
 	struct fields fields;
 
 	escape(method, sizeof method, report->method[0] ? report->method : "-");
 	escape(target, sizeof target, report->target[0] ? report->target : "-");
+	escape(route, sizeof route, report->route);
 	(void) snprintf(text, sizeof text, "%s \"%s %s\" %u %" PRIu64, peer, method, target, report->status,
 		 report->bytes);
 	fields.n = 0;
-	add_field(&fields, "REACTORD_WORKER=%u", report->worker);
-	add_field(&fields, "REACTORD_CONNECTION=%" PRIu64, report->connection);
-	add_field(&fields, "REACTORD_PEER=%s", peer);
+	add_origin(&fields, report);
 	add_field(&fields, "REACTORD_METHOD=%s", method);
 	add_field(&fields, "REACTORD_TARGET=%s", target);
+	add_field(&fields, "REACTORD_ROUTE=%s", route);
 	add_field(&fields, "REACTORD_STATUS=%u", report->status);
 	add_field(&fields, "REACTORD_BYTES=%" PRIu64, report->bytes);
 	write_or_count(LOG_REQUEST, LOG_INFO, text, &fields);
@@ -231,7 +242,7 @@ static void write_failure(enum log_kind kind, const char *what, const struct rep
 	(void) snprintf(text, sizeof text, "%s%s%s%s", what, report->error ? ": " : "",
 			report->error ? strerror(report->error) : "", more);
 	fields.n = 0;
-	add_field(&fields, "REACTORD_WORKER=%u", report->worker);
+	add_origin(&fields, report);
 	if (report->error)
 		add_field(&fields, "ERRNO=%d", report->error);
 	write_or_count(kind, LOG_WARNING, text, &fields);

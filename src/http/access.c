@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The peer's address is asked for only here, so a server that logs nothing pays for no system call, and no connection
- * carries an address with it.
+ * Texts are copied, and cut, only when the request is wanted in the log: the record outlives the bytes of the request and
+ * the snapshot that answered it.
  */
 #include "http/access.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 static void put_text(char *to, size_t capacity, struct slice text)
 {
@@ -18,29 +14,6 @@ static void put_text(char *to, size_t capacity, struct slice text)
 	if (n > 0)
 		memcpy(to, text.at, n);
 	to[n] = '\0';
-}
-
-static void put_peer(char to[REPORT_PEER_MAX], int fd)
-{
-	struct sockaddr_storage peer = { 0 };
-	socklen_t length = sizeof peer;
-	char text[INET6_ADDRSTRLEN] = "";
-
-	if (getpeername(fd, (struct sockaddr *) &peer, &length) < 0)
-		return;
-	if (peer.ss_family == AF_INET) {
-		struct sockaddr_in *in = (struct sockaddr_in *) &peer;
-
-		(void) inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
-		(void) snprintf(to, REPORT_PEER_MAX, "%s:%u", text, ntohs(in->sin_port));
-	} else if (peer.ss_family == AF_INET6) {
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) &peer;
-
-		(void) inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
-		(void) snprintf(to, REPORT_PEER_MAX, "[%s]:%u", text, ntohs(in6->sin6_port));
-	} else {
-		put_text(to, REPORT_PEER_MAX, SLICE("unix"));
-	}
 }
 
 static bool is_wanted(struct server *server, const struct held *held, unsigned status)
@@ -68,8 +41,8 @@ void access_report(struct server *server, uint32_t connection, int fd, const str
 		return;
 	report.status = (uint16_t) prepared->status;
 	report.bytes = request->method == HTTP_HEAD ? 0 : prepared->body_length;
-	put_peer(report.peer, fd);
 	put_text(report.method, sizeof report.method, request->method_name);
 	put_text(report.target, sizeof report.target, request->target);
-	server_report(server, &report);
+	put_text(report.route, sizeof report.route, routes_name(held->snapshot->routes, answer));
+	server_report(server, fd, &report);
 }

@@ -653,7 +653,9 @@ static int wait_for(struct turn *t, uint32_t what)
 		return 0;
 	r = executor_await_keep(t->server->ex, t->id, what, on_ready, t->server);
 	if (r < 0) {
-		server_report(t->server, &(struct report) { .kind = REPORT_CONNECTION_FAILED, .error = -r });
+		server_report(t->server, t->fd, &(struct report) {
+			.kind = REPORT_CONNECTION_FAILED, .connection = t->c->number, .error = -r,
+		});
 		return r;
 	}
 	t->c->waits = (uint8_t) what;
@@ -918,14 +920,14 @@ void connection_close(struct server *server, interest_id id)
 }
 
 /* Counts the newcomer, or makes room for it: false when nobody can be asked to leave. */
-static bool admit(struct server *server)
+static bool admit(struct server *server, uint32_t number, int fd)
 {
 	uint32_t most = server_limits(server)->max_connections;
 	interest_id oldest;
 
 	if (server_count(server, +1) <= most)
 		return true;
-	server_report(server, &(struct report) { .kind = REPORT_FULL });
+	server_report(server, fd, &(struct report) { .kind = REPORT_FULL, .connection = number });
 	oldest = server_oldest(server);
 	if (oldest)
 		connection_close(server, oldest);
@@ -992,7 +994,8 @@ int connection_resume(struct server *server, int fd, const struct connection *re
 /* Returns whether it stays: its request may have been answered, and the connection closed, at once. */
 static bool open_connection(struct server *server, int fd)
 {
-	bool admitted = admit(server);
+	uint32_t number = ++server->accepted;
+	bool admitted = admit(server, number, fd);
 	struct connection *c;
 	interest_id id;
 	struct turn t;
@@ -1000,7 +1003,9 @@ static bool open_connection(struct server *server, int fd)
 
 	r = executor_watch(server->ex, fd, REGISTRY_STANDING, &id);
 	if (r < 0) {
-		server_report(server, &(struct report) { .kind = REPORT_CONNECTION_FAILED, .error = -r });
+		server_report(server, fd, &(struct report) {
+			.kind = REPORT_CONNECTION_FAILED, .connection = number, .error = -r,
+		});
 		if (admitted)
 			server_count(server, -1);
 		(void) close(fd);
@@ -1009,7 +1014,7 @@ static bool open_connection(struct server *server, int fd)
 	if (interest_slot(id) >= server->high_slot)
 		server->high_slot = interest_slot(id) + 1;
 	c = server_connection(server, id);
-	*c = (struct connection) { .state = CONNECTION_HEAD, .number = ++server->accepted, .minor = 1 };
+	*c = (struct connection) { .state = CONNECTION_HEAD, .number = number, .minor = 1 };
 	t = turn_of(server, id);
 	c->flags = CONNECTION_MORE;
 	if (admitted) {
@@ -1045,7 +1050,7 @@ static bool accept_can_go_on(struct server *server, int error)
 	case ENETUNREACH:
 		return true;
 	default:
-		server_report(server, &(struct report) { .kind = REPORT_NO_DESCRIPTORS, .error = error });
+		server_report(server, -1, &(struct report) { .kind = REPORT_NO_DESCRIPTORS, .error = error });
 		server_pause(server);
 		return false;
 	}

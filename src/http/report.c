@@ -6,7 +6,36 @@
  */
 #include "http/report.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+/* Asked for only when something is told of the connection: one that nothing is told of costs no system call for it, and
+ * carries no address along. */
+void report_set_peer(struct report *report, int fd)
+{
+	struct sockaddr_storage peer = { 0 };
+	socklen_t length = sizeof peer;
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (getpeername(fd, (struct sockaddr *) &peer, &length) < 0)
+		return;
+	if (peer.ss_family == AF_INET) {
+		struct sockaddr_in *in = (struct sockaddr_in *) &peer;
+
+		(void) inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
+		(void) snprintf(report->peer, sizeof report->peer, "%s:%u", text, ntohs(in->sin_port));
+	} else if (peer.ss_family == AF_INET6) {
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) &peer;
+
+		(void) inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
+		(void) snprintf(report->peer, sizeof report->peer, "[%s]:%u", text, ntohs(in6->sin6_port));
+	} else {
+		(void) snprintf(report->peer, sizeof report->peer, "unix");
+	}
+}
 
 void report_put(struct report_ring *ring, const struct report *report)
 {

@@ -19,11 +19,11 @@ enum report_kind {
 };
 
 enum { REPORT_KINDS = REPORT_CONNECTION_FAILED + 1 };
-enum { REPORT_TEXT_MAX = 160, REPORT_PEER_MAX = 64 };
+enum { REPORT_TEXT_MAX = 160, REPORT_PEER_MAX = 64, REPORT_ROUTE_MAX = 96 };
 
 struct report {
 	uint64_t time_us;		/* CLOCK_REALTIME */
-	uint64_t connection;		/* counted from 1 in each worker; wraps at 2^32 */
+	uint64_t connection;		/* counted from 1 in each worker; wraps at 2^32; 0: it is of none */
 	uint64_t bytes;			/* of the answer */
 	uint32_t suppressed;		/* of this kind since the last one that was reported */
 	int32_t error;			/* errno, or 0 */
@@ -33,6 +33,8 @@ struct report {
 	char peer[REPORT_PEER_MAX];	/* "127.0.0.1:51000", "[::1]:51000", "unix"; NUL-ended */
 	char method[16];		/* NUL-ended, cut */
 	char target[REPORT_TEXT_MAX];	/* NUL-ended, cut */
+	char route[REPORT_ROUTE_MAX];	/* which answered, as routes_name() says; NUL-ended, cut: its snapshot may be gone
+					 * when this is read */
 };
 
 enum { REPORT_RING_LENGTH = 1024 };
@@ -46,6 +48,7 @@ struct report_ring {
 	struct report at[REPORT_RING_LENGTH];
 };
 
+void report_set_peer(struct report *report, int fd);			/* a system call; "" when it is gone already */
 void report_put(struct report_ring *ring, const struct report *report);	/* producer */
 bool report_take(struct report_ring *ring, struct report *ret);		/* consumer; false: empty */
 uint64_t report_take_dropped(struct report_ring *ring);			/* consumer: since it was last asked */

@@ -24,6 +24,8 @@
 enum { NO_PATTERN = UINT32_MAX };
 
 struct route {
+	struct slice name;
+	uint32_t first;			/* of its answers: all up to the next route's first are its own */
 	uint32_t answer;
 	uint32_t gzip;			/* the same, compressed; 0: there is none */
 	uint32_t not_modified, gzip_not_modified;	/* 304; 0: the answer is no success, so nothing is asked of it */
@@ -65,20 +67,21 @@ static const struct http_field retry[] = { { { "Retry-After", 11 }, { "1", 1 } }
 static const struct {
 	uint32_t answer;
 	unsigned status;
+	struct slice name;
 	const char *body;
 } errors[] = {
-	{ ROUTE_ERROR_400, 400, "400 Bad Request\n" },
-	{ ROUTE_ERROR_405, 405, "405 Method Not Allowed\n" },
-	{ ROUTE_ERROR_408, 408, "408 Request Timeout\n" },
-	{ ROUTE_ERROR_412, 412, "412 Precondition Failed\n" },
-	{ ROUTE_ERROR_413, 413, "413 Content Too Large\n" },
-	{ ROUTE_ERROR_414, 414, "414 URI Too Long\n" },
-	{ ROUTE_ERROR_417, 417, "417 Expectation Failed\n" },
-	{ ROUTE_ERROR_421, 421, "421 Misdirected Request\n" },
-	{ ROUTE_ERROR_431, 431, "431 Request Header Fields Too Large\n" },
-	{ ROUTE_ERROR_501, 501, "501 Not Implemented\n" },
-	{ ROUTE_ERROR_503, 503, "503 Service Unavailable\n" },
-	{ ROUTE_ERROR_505, 505, "505 HTTP Version Not Supported\n" },
+	{ ROUTE_ERROR_400, 400, { "error 400", 9 }, "400 Bad Request\n" },
+	{ ROUTE_ERROR_405, 405, { "error 405", 9 }, "405 Method Not Allowed\n" },
+	{ ROUTE_ERROR_408, 408, { "error 408", 9 }, "408 Request Timeout\n" },
+	{ ROUTE_ERROR_412, 412, { "error 412", 9 }, "412 Precondition Failed\n" },
+	{ ROUTE_ERROR_413, 413, { "error 413", 9 }, "413 Content Too Large\n" },
+	{ ROUTE_ERROR_414, 414, { "error 414", 9 }, "414 URI Too Long\n" },
+	{ ROUTE_ERROR_417, 417, { "error 417", 9 }, "417 Expectation Failed\n" },
+	{ ROUTE_ERROR_421, 421, { "error 421", 9 }, "421 Misdirected Request\n" },
+	{ ROUTE_ERROR_431, 431, { "error 431", 9 }, "431 Request Header Fields Too Large\n" },
+	{ ROUTE_ERROR_501, 501, { "error 501", 9 }, "501 Not Implemented\n" },
+	{ ROUTE_ERROR_503, 503, { "error 503", 9 }, "503 Service Unavailable\n" },
+	{ ROUTE_ERROR_505, 505, { "error 505", 9 }, "505 HTTP Version Not Supported\n" },
 };
 
 static struct http_answer error_answer(const struct route_settings *settings, unsigned status, const char *body)
@@ -125,7 +128,7 @@ static size_t text_size(const struct route_settings *settings)
 	for (size_t i = 0; i < settings->n_routes; i++) {
 		const struct route_setting *from = &settings->routes[i];
 
-		size += from->host.length + from->path.length + 2 * from->methods.length + sizeof ", HEAD, OPTIONS" +
+		size += from->name.length + from->host.length + from->path.length + 2 * from->methods.length + sizeof ", HEAD, OPTIONS" +
 			from->validators.etag.length + from->gzip_etag.length;
 	}
 	return size;
@@ -238,6 +241,8 @@ static void add_route(struct making *m, struct route *route, const struct route_
 	struct slice allowed = SLICE(ALLOWED);
 
 	*route = (struct route) {
+		.name = keep(m->routes, from->name),
+		.first = m->n_answers,
 		.methods = keep(m->routes, from->methods),
 		.on = from->on,
 		.validators = { keep(m->routes, from->validators.etag), from->validators.modified },
@@ -525,4 +530,26 @@ uint32_t routes_find(const struct routes *routes, const struct http_request *req
 		break;
 	}
 	return find_representation(route, request);
+}
+
+struct slice routes_name(const struct routes *routes, uint32_t answer)
+{
+	size_t low = 0, high = routes->n_routes;
+
+	if (answer == ROUTE_OPTIONS)
+		return SLICE("OPTIONS");
+	for (size_t i = 0; i < sizeof errors / sizeof *errors && answer < ROUTE_FIXED; i++)
+		if (errors[i].answer == answer)
+			return errors[i].name;
+	if (answer == ROUTE_REFUSED)
+		return SLICE("error 503");
+	while (high - low > 1) {	/* the last whose first is not behind it */
+		size_t middle = low + (high - low) / 2;
+
+		if (routes->routes[middle].first <= answer)
+			low = middle;
+		else
+			high = middle;
+	}
+	return routes->routes[low].name;
 }

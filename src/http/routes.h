@@ -44,6 +44,7 @@ enum {
 
 /* One section, [response] or [route ...]. */
 struct route_setting {
+	struct slice name;		/* for the log */
 	struct slice host;		/* small letters; empty: any */
 	struct slice path;		/* normal, as target.h says; a prefix without its '*' */
 	bool prefix;
@@ -82,3 +83,6 @@ struct routes *routes_free(struct routes *routes);		/* NULL is fine; returns NUL
 /* The number of the answer.  scratch: 3 * HTTP_REQUEST_LINE_MAX bytes. */
 uint32_t routes_find(const struct routes *routes, const struct http_request *request, char *scratch);
 uint32_t routes_error(unsigned status);			/* the answer for a status that the parser gave */
+
+/* The name of the route whose answer that is, borrowed from the routes; "error 404" and the like when it is none's. */
+struct slice routes_name(const struct routes *routes, uint32_t answer);

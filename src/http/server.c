@@ -305,7 +305,7 @@ interest_id server_oldest(struct server *server)
 
 /* --- reports ----------------------------------------------------------------------------------------------------- */
 
-void server_report(struct server *server, struct report *report)
+void server_report(struct server *server, int fd, struct report *report)
 {
 	uint64_t now_ms = executor_now_ms(server->ex);
 	struct timespec now;
@@ -321,6 +321,8 @@ void server_report(struct server *server, struct report *report)
 		report->suppressed = server->suppressed[report->kind];
 		server->suppressed[report->kind] = 0;
 	}
+	if (fd >= 0)
+		report_set_peer(report, fd);
 	(void) clock_gettime(CLOCK_REALTIME, &now);
 	report->time_us = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
 	report->worker = (uint16_t) server->options.number;

@@ -145,7 +145,8 @@ void server_let_go(struct server *server, struct connection *connection);
 void server_let_others_accept(struct server *server, interest_id id);	/* of a listener that accepted one that stays */
 void server_pause(struct server *server);			/* the listeners are not awaited for a while */
 void server_resume(struct server *server);			/* a connection ended, or the while is over */
-void server_report(struct server *server, struct report *report);	/* at most one of a failing kind in a second */
+/* At most one of a failing kind in a second.  fd: whose peer is told; -1: nobody's. */
+void server_report(struct server *server, int fd, struct report *report);
 interest_id server_oldest(struct server *server);		/* a connection that can make room; 0: none */
 
 static inline struct connection *server_connection(struct server *server, interest_id id)
