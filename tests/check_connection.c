@@ -2114,6 +2114,39 @@ START_TEST(the_access_log_names_the_route_that_answered)
 }
 END_TEST
 
+/* At once, behind a pipeline, and with content that comes later: each time the log has the id that the client got. */
+START_TEST(the_access_log_has_the_id_that_the_answer_says)
+{
+	const struct http_field field = { SLICE("X-Id"), SLICE("${request_id}") };
+	struct http_answer answer = answer_with(hello);
+	struct report report;
+	struct client client;
+
+	answer.fields = &field;
+	answer.n_fields = 1;
+	site_open_with(&site, _i, &generous_limits, &answer, 10, ACCESS_ALL);
+	client_open(&client, &site);
+	say(&client, GET GET);
+	say_put(&client, 5);
+	turn_over(&site);
+	say(&client, "01234BAD\r\n\r\n");
+	for (int i = 0; i < 3; i++) {
+		struct reply reply = hear_reply(&client, 200, hello);
+		char id[64];
+
+		ck_assert(report_take(site.server->reports, &report));
+		(void) snprintf(id, sizeof id, "%016llx%016llx\r\n", (unsigned long long) report.request_id[0],
+				(unsigned long long) report.request_id[1]);
+		ck_assert_int_eq(strncmp(field_of(&reply, "X-Id: "), id, strlen(id)), 0);
+	}
+	hear_error(&client, 400);
+	turn_over(&site);
+	ck_assert(report_take(site.server->reports, &report));
+	ck_assert_uint_eq(report.request_id[0] | report.request_id[1], 0);	/* that answer says none */
+	client_close(&client);
+}
+END_TEST
+
 static const struct { enum access_log access; unsigned reports; } logs[] = {
 	{ ACCESS_OFF, 0 },
 	{ ACCESS_ERRORS, 1 },
@@ -2339,6 +2372,7 @@ int main(void)
 	tests = group(suite, "log");
 	ADD(the_access_log_tells_requests);
 	ADD(the_access_log_names_the_route_that_answered);
+	ADD(the_access_log_has_the_id_that_the_answer_says);
 	tcase_add_loop_test(tests, the_access_log_tells_what_is_asked_for, 0, COUNT(logs));
 	ADD(who_finds_no_room_is_told_with_its_address);
 	ADD(what_does_not_fit_in_a_report_is_cut);

@@ -609,6 +609,8 @@ START_TEST(a_request_has_its_parts_as_fields)
 
 	use_journal();
 	(void) strcpy(request.target, "/\nMESSAGE=x");
+	request.request_id[0] = 0x1f;
+	request.request_id[1] = UINT64_MAX;
 	report_put(ring, &request);
 	ck_assert_str_eq(write_reports(), "");
 	ck_assert_uint_eq(n_sent, 1);
@@ -622,8 +624,20 @@ START_TEST(a_request_has_its_parts_as_fields)
 	field_is(0, "REACTORD_METHOD", "GET");
 	field_is(0, "REACTORD_TARGET", "/\\x0aMESSAGE=x");
 	field_is(0, "REACTORD_ROUTE", "/pa*");
+	field_is(0, "REACTORD_REQUEST_ID", "000000000000001fffffffffffffffff");
 	field_is(0, "REACTORD_STATUS", "200");
 	field_is(0, "REACTORD_BYTES", "5");
+}
+END_TEST
+
+START_TEST(a_request_without_an_id_has_no_such_field)
+{
+	struct report request = a_request();
+
+	use_journal();
+	report_put(ring, &request);
+	(void) write_reports();
+	ck_assert_ptr_null(field(0, "REACTORD_REQUEST_ID"));
 }
 END_TEST
 
@@ -790,6 +804,7 @@ int main(void)
 	tcase_add_test(tcase, every_kind_has_a_message_id_of_its_own);
 	tcase_add_test(tcase, an_error_of_the_configuration_has_its_place_as_fields);
 	tcase_add_test(tcase, a_request_has_its_parts_as_fields);
+	tcase_add_test(tcase, a_request_without_an_id_has_no_such_field);
 	tcase_add_test(tcase, a_failure_has_its_errno_as_a_field);
 	tcase_add_test(tcase, a_failure_has_the_connection_that_it_is_of);
 	tcase_add_test(tcase, what_the_journal_does_not_take_goes_to_its_stream);

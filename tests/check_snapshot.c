@@ -253,7 +253,7 @@ START_TEST(a_head_that_repeats_something_of_the_request_is_known)
 	f.snapshot = snapshot_free(f.snapshot);
 	field.value = SLICE("${request_id}");
 	ck_assert_int_eq(make_one(&answer), 0);
-	ck_assert_uint_eq(f.snapshot->answers[ROUTE_FIXED].variables, HTTP_VARIABLES_ANY);
+	ck_assert_uint_eq(f.snapshot->answers[ROUTE_FIXED].variables, HTTP_VARIABLES_ANY | HTTP_VARIABLES_REQUEST_ID);
 }
 END_TEST
 

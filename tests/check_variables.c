@@ -94,7 +94,7 @@ static const struct {
 } parts[] = {
 	{ "", 0 },
 	{ "plain $${host}", 0 },
-	{ "${request_id}", HTTP_VARIABLES_ANY },
+	{ "${request_id}", HTTP_VARIABLES_ANY | HTTP_VARIABLES_REQUEST_ID },
 	{ "x${path} ${host}", HTTP_VARIABLES_ANY | HTTP_VARIABLES_PATH | HTTP_VARIABLES_HOST },
 	{ "${query}", HTTP_VARIABLES_ANY | HTTP_VARIABLES_QUERY },
 	{ "${target}", HTTP_VARIABLES_ANY | HTTP_VARIABLES_PATH | HTTP_VARIABLES_QUERY },

@@ -226,6 +226,9 @@ static void write_request(const struct report *report)
 	add_field(&fields, "REACTORD_METHOD=%s", method);
 	add_field(&fields, "REACTORD_TARGET=%s", target);
 	add_field(&fields, "REACTORD_ROUTE=%s", route);
+	if (report->request_id[0] || report->request_id[1])
+		add_field(&fields, "REACTORD_REQUEST_ID=%016" PRIx64 "%016" PRIx64, report->request_id[0],
+			  report->request_id[1]);
 	add_field(&fields, "REACTORD_STATUS=%u", report->status);
 	add_field(&fields, "REACTORD_BYTES=%" PRIu64, report->bytes);
 	write_or_count(LOG_REQUEST, LOG_INFO, text, &fields);

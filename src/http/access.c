@@ -5,6 +5,8 @@
  */
 #include "http/access.h"
 
+#include "http/variables.h"
+
 #include <stdlib.h>
 
 static void put_text(char *to, size_t capacity, struct slice text)
@@ -31,16 +33,18 @@ static bool is_wanted(struct server *server, const struct held *held, unsigned s
 	abort();
 }
 
-void access_report(struct server *server, uint32_t connection, int fd, const struct held *held,
-		   uint32_t answer, const struct http_request *request)
+void access_report(struct server *server, uint64_t number, int fd, const struct held *held, uint32_t answer,
+		   const struct http_request *request)
 {
 	const struct prepared *prepared = &held->snapshot->answers[answer];
-	struct report report = { .kind = REPORT_REQUEST, .connection = connection };
+	struct report report = { .kind = REPORT_REQUEST, .connection = number >> 32 };
 
 	if (!is_wanted(server, held, prepared->status))
 		return;
 	report.status = (uint16_t) prepared->status;
 	report.bytes = request->method == HTTP_HEAD ? 0 : prepared->body_length;
+	if (prepared->variables & HTTP_VARIABLES_REQUEST_ID)
+		http_request_id(report.request_id, server->seed, number);
 	put_text(report.method, sizeof report.method, request->method_name);
 	put_text(report.target, sizeof report.target, request->target);
 	put_text(report.route, sizeof report.route, routes_name(held->snapshot->routes, answer));

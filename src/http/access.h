@@ -6,5 +6,6 @@
 
 /* Reports the request if the snapshot's log.access asks for it.  It is told when its answer is chosen, before its
  * content was read; content that turns out to be malformed is told as an answer of its own. */
-void access_report(struct server *server, uint32_t connection, int fd, const struct held *held,
-		   uint32_t answer, const struct http_request *request);
+/* number: as ${request_id} has it, the connection's and behind it in 32 bits the request's. */
+void access_report(struct server *server, uint64_t number, int fd, const struct held *held, uint32_t answer,
+		   const struct http_request *request);

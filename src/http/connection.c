@@ -144,6 +144,12 @@ static void recall_request(struct turn *t)
 		t->server->request.query = (struct slice) { kept->text + kept->host + kept->path, kept->query };
 }
 
+/* Of the request that is answered next. */
+static uint64_t number_of_request(const struct connection *c)
+{
+	return (uint64_t) c->number << 32 | c->requests;
+}
+
 /* The head, with what its variables repeat; returns the length, or -ENOBUFS. */
 static ssize_t write_head(struct turn *t, char *to, struct slice head, bool variables)
 {
@@ -154,7 +160,7 @@ static ssize_t write_head(struct turn *t, char *to, struct slice head, bool vari
 		return (ssize_t) head.length;
 	}
 	recall_request(t);
-	http_variables_of(&values, &t->server->request, t->server->seed, (uint64_t) t->c->number << 32 | t->c->requests);
+	http_variables_of(&values, &t->server->request, t->server->seed, number_of_request(t->c));
 	return http_variables_expand(to, HTTP_HEAD_MAX, head, &values);
 }
 
@@ -217,12 +223,13 @@ static uint32_t add_answer(struct turn *t, struct held *held, uint32_t answer)
 static void fail_with(struct turn *t, uint32_t answer, const struct http_request *request)
 {
 	struct connection *c = t->c;
+	uint64_t number = number_of_request(c);
 
 	c->flags |= CONNECTION_LAST | CONNECTION_LINGER;
 	if (request->method == HTTP_HEAD)
 		c->flags |= CONNECTION_HEAD_ONLY;
 	(void) add_answer(t, t->server->held, answer);
-	access_report(t->server, c->number, t->fd, t->server->held, answer, request);
+	access_report(t->server, number, t->fd, t->server->held, answer, request);
 }
 
 static void fail(struct turn *t, unsigned status, const struct http_request *request)
@@ -294,6 +301,7 @@ static void begin_request(struct turn *t)
 	uint32_t answer = routes_find(held->snapshot->routes, request, t->server->discard);
 	const struct prepared *prepared = &held->snapshot->answers[answer];
 	struct connection *c = t->c;
+	uint64_t number = number_of_request(c);
 	bool content = request->chunked || request->content_length > 0;
 	bool expects = request->expect_continue && t->in_at == t->in_length;
 	unsigned error;
@@ -320,7 +328,7 @@ static void begin_request(struct turn *t)
 		answer = request_is_read(t, held, answer);
 	}
 	if (held->snapshot->access != ACCESS_OFF)
-		access_report(t->server, c->number, t->fd, held, answer, request);
+		access_report(t->server, number, t->fd, held, answer, request);
 }
 
 static int take_head(struct turn *t)

@@ -25,6 +25,7 @@ struct report {
 	uint64_t time_us;		/* CLOCK_REALTIME */
 	uint64_t connection;		/* counted from 1 in each worker; wraps at 2^32; 0: it is of none */
 	uint64_t bytes;			/* of the answer */
+	uint64_t request_id[2];		/* that the answer says; both 0: it says none */
 	uint32_t suppressed;		/* of this kind since the last one that was reported */
 	int32_t error;			/* errno, or 0 */
 	uint16_t status;

@@ -116,7 +116,7 @@ unsigned http_variables_in(struct slice template)
 {
 	static const unsigned parts[] = {
 		[HOST] = HTTP_VARIABLES_HOST, [PATH] = HTTP_VARIABLES_PATH, [QUERY] = HTTP_VARIABLES_QUERY,
-		[TARGET] = HTTP_VARIABLES_PATH | HTTP_VARIABLES_QUERY, [REQUEST_ID] = 0,
+		[TARGET] = HTTP_VARIABLES_PATH | HTTP_VARIABLES_QUERY, [REQUEST_ID] = HTTP_VARIABLES_REQUEST_ID,
 	};
 	const char *end = template.at + template.length;
 	const char *at = template.at;
@@ -147,10 +147,17 @@ static struct slice without_slashes(struct slice path)
 	return path;
 }
 
+void http_request_id(uint64_t ret[2], const uint64_t seed[2], uint64_t number)
+{
+	ret[0] = seed[0];
+	ret[1] = mixed(number ^ seed[1]);
+}
+
 void http_variables_of(struct http_variables *ret, const struct http_request *request, const uint64_t seed[2],
 		       uint64_t number)
 {
 	char digits[HTTP_REQUEST_ID_LENGTH + 1];
+	uint64_t id[2];
 
 	*ret = (struct http_variables) {
 		.host = request->host_name,
@@ -158,8 +165,8 @@ void http_variables_of(struct http_variables *ret, const struct http_request *re
 		.query = request->query,
 		.has_query = request->query.at != NULL,
 	};
-	(void) snprintf(digits, sizeof digits, "%016llx%016llx", (unsigned long long) seed[0],
-			(unsigned long long) mixed(number ^ seed[1]));
+	http_request_id(id, seed, number);
+	(void) snprintf(digits, sizeof digits, "%016llx%016llx", (unsigned long long) id[0], (unsigned long long) id[1]);
 	memcpy(ret->request_id, digits, sizeof ret->request_id);
 }
 

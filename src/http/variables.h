@@ -26,6 +26,7 @@ enum {
 	HTTP_VARIABLES_HOST	= 1 << 1,
 	HTTP_VARIABLES_PATH	= 1 << 2,
 	HTTP_VARIABLES_QUERY	= 1 << 3,
+	HTTP_VARIABLES_REQUEST_ID = 1 << 4,
 };
 
 struct http_variables {			/* the values for one request */
@@ -38,6 +39,9 @@ const char *http_variables_refused(struct slice value);		/* why a value cannot b
 bool http_variables_used(struct slice value);			/* of a value as configured */
 size_t http_variables_compile(char *to, struct slice value);	/* to a template, which is not longer; its length */
 unsigned http_variables_in(struct slice template);		/* what its variables repeat, of the bits above; 0: it has none */
+
+/* The digits of ${request_id}, as two numbers of 16 each.  seed and number: as below. */
+void http_request_id(uint64_t ret[2], const uint64_t seed[2], uint64_t number);
 
 /* The values borrow from the request.  seed: random, of this server; number: of the request, never used twice. */
 void http_variables_of(struct http_variables *ret, const struct http_request *request, const uint64_t seed[2],
