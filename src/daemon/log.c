@@ -73,22 +73,35 @@ static struct {
 	bool failing;			/* the last line could not be written */
 } logger = { .level = LOG_INFO, .wake_fd = -1, .ended_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* Each was made by systemd-id128 new. */
+/* Each was made by systemd-id128 new, and is what its entry in the catalog is found by.  One a line: a test reads them. */
 static const char *const message_ids[LOG_KINDS] = {
 	[LOG_STARTED]		= "d2f6617ef3044ffe8fa4b11614db6a36",
 	[LOG_LISTENING]		= "9e50dca23bad4384887f488714213131",
+	[LOG_CANNOT_LISTEN]	= "fe6f460ed2c143518ed68ecb30cc99fa",
 	[LOG_STOPPING]		= "4c023e5b88fa43efa326de613ed3eae8",
+	[LOG_CUT_OFF]		= "fd09e2658fc94cedad085f782fe1b2d3",
 	[LOG_STOPPED]		= "445732598ade43a8950e3ae71732e324",
 	[LOG_CONFIG_ERROR]	= "545a1b15cf554da19a2d9e2348ad4fff",
 	[LOG_CONFIG_LOADED]	= "b0add203c0474224993a14b1390119a1",
 	[LOG_CONFIG_REFUSED]	= "de1cdcabee7b4b298fe69794b35d34d3",
+	[LOG_MISCONFIGURED]	= "ae39cc9e45af40c9898177e998cc11bf",
 	[LOG_LISTEN_DIFFERS]	= "a7af450564a04dec9fbbafebed2a011a",
 	[LOG_HANDED_OVER]	= "c960b24771d74e96bdcdf0b79d442b6d",
+	[LOG_NOT_HANDED_OVER]	= "0959a3a5d0b54ae895cf6baafe55f58f",
 	[LOG_TAKEN_OVER]	= "aab4266ae02b4ed4af4bdf2d60b28807",
+	[LOG_NOT_TAKEN_OVER]	= "0232cd2d5bee43d79edaa7d8d3fe887f",
+	[LOG_NOT_UPGRADED]	= "9ea89d3cf2174a52bf154c48a07c5b7f",
 	[LOG_IDLE]		= "086ab3c8451c42f4b43d86a796bddbbe",
+	[LOG_NO_IDLE]		= "5e155401fdbf4d1d9357e3bc1460acbd",
 	[LOG_SWITCH]		= "5efe0647b2bf48db8c1023c17aac1668",
+	[LOG_SWITCH_UNSEEN]	= "477b8cf4fc924ceeafb510d287416b41",
 	[LOG_LIMIT_LOWERED]	= "839442240de84680914f0df0a0c3a48b",
+	[LOG_FEW_DESCRIPTORS]	= "ade2cd0e8855480ab280edf188f1f3ed",
 	[LOG_WORKER_STUCK]	= "1df839e3d8e54dfcb3325faf09aaa78a",
+	[LOG_WORKER_ENDED]	= "0e135fd0e6bc46a3933c3e1f6cdd1ce4",
+	[LOG_NOT_NOTIFIED]	= "f55b211c8f914ca3864fa84b5b858b05",
+	[LOG_NO_VERDICT]	= "7f57bcaeef9447abbe14c2d5ae1ae5cb",
+	[LOG_NO_MEMORY]		= "78358b1e17bb478ba25148d0ac7ad749",
 	[LOG_FAILED]		= "2e0e33bbdcb04212a2e8e3733801ab97",
 	[LOG_REQUEST]		= "976aeea0ef8a4e789b7af3a83713cfea",
 	[LOG_NO_DESCRIPTORS]	= "774c031bda2c42f9bcdaa77ca0caba70",
@@ -246,6 +259,8 @@ static void write_failure(enum log_kind kind, const char *what, const struct rep
 			report->error ? strerror(report->error) : "", more);
 	fields.n = 0;
 	add_origin(&fields, report);
+	if (suppressed > 0)
+		add_field(&fields, "REACTORD_LEFT_OUT=%" PRIu64, suppressed);
 	if (report->error)
 		add_field(&fields, "ERRNO=%d", report->error);
 	write_or_count(kind, LOG_WARNING, text, &fields);
@@ -327,6 +342,7 @@ static void tell_lost(bool last)
 	(void) snprintf(text, sizeof text, "%" PRIu64 " record%s lost because the log could not be written",
 			logger.lost, logger.lost == 1 ? " was" : "s were");
 	fields.n = 0;
+	add_field(&fields, "REACTORD_LOST=%" PRIu64, logger.lost);
 	if (LOG_WARNING <= logger.level)
 		logger.failing = !write_line(LOG_DROPPED, LOG_WARNING, text, &fields);
 	if (!logger.failing)

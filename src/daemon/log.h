@@ -12,22 +12,35 @@
 #include <stddef.h>
 #include <syslog.h>
 
-enum log_kind {			/* each has a MESSAGE_ID of its own */
+enum log_kind {			/* each has a MESSAGE_ID of its own, and an entry in systemd/reactord.catalog */
 	LOG_STARTED,
 	LOG_LISTENING,
+	LOG_CANNOT_LISTEN,
 	LOG_STOPPING,
+	LOG_CUT_OFF,		/* connections are closed in the middle of something */
 	LOG_STOPPED,
 	LOG_CONFIG_ERROR,
 	LOG_CONFIG_LOADED,
 	LOG_CONFIG_REFUSED,
+	LOG_MISCONFIGURED,	/* at the start: all is answered 503 */
 	LOG_LISTEN_DIFFERS,
-	LOG_HANDED_OVER,	/* connections are left to the next process, or cannot be */
+	LOG_HANDED_OVER,	/* connections are left to the next process */
+	LOG_NOT_HANDED_OVER,
 	LOG_TAKEN_OVER,
-	LOG_IDLE,		/* server.idle_exit */
+	LOG_NOT_TAKEN_OVER,
+	LOG_NOT_UPGRADED,
+	LOG_IDLE,		/* server.idle_exit: unused, it leaves */
+	LOG_NO_IDLE,		/* and where it cannot be */
 	LOG_SWITCH,		/* what enable_if_exists names came or went */
+	LOG_SWITCH_UNSEEN,
 	LOG_LIMIT_LOWERED,
+	LOG_FEW_DESCRIPTORS,	/* too few for a single connection */
 	LOG_WORKER_STUCK,
-	LOG_FAILED,		/* anything that ends or hinders the daemon */
+	LOG_WORKER_ENDED,
+	LOG_NOT_NOTIFIED,	/* systemd does not hear of our state */
+	LOG_NO_VERDICT,		/* of a reload: it cannot be written */
+	LOG_NO_MEMORY,
+	LOG_FAILED,		/* anything else that ends or hinders the daemon */
 	LOG_REQUEST,
 	LOG_NO_DESCRIPTORS,
 	LOG_FULL,

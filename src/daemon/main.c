@@ -264,7 +264,7 @@ static int fit_descriptors(struct daemon *d)
 	if (limit.rlim_cur >= wanted)
 		return 0;
 	if (limit.rlim_cur <= must) {
-		log_write(LOG_FAILED, LOG_ERR, "the limit of open files is %llu: %u worker%s need%s %llu, and one for each "
+		log_write(LOG_FEW_DESCRIPTORS, LOG_ERR, "the limit of open files is %llu: %u worker%s need%s %llu, and one for each "
 			  "connection; for limits.max_connections = %u there should be %llu (LimitNOFILE= in the unit, or "
 			  "ulimit -n)", (unsigned long long) limit.rlim_cur, d->n_workers, d->n_workers == 1 ? "" : "s",
 			  d->n_workers == 1 ? "s" : "", must, *max_connections, wanted);
@@ -284,9 +284,9 @@ static int fit_descriptors(struct daemon *d)
 
 /* --- starting ---------------------------------------------------------------------------------------------------- */
 
-static int fail_start(char *why, int status)
+static int fail_start(enum log_kind kind, char *why, int status)
 {
-	log_write(LOG_FAILED, LOG_ERR, "%s", why ? why : "out of memory");
+	log_write(why ? kind : LOG_NO_MEMORY, LOG_ERR, "%s", why ? why : "out of memory");
 	free(why);
 	return status;
 }
@@ -302,12 +302,12 @@ static int load_at_start(struct daemon *d)
 	if (r == 0)
 		return 0;
 	if (r == -ENOMEM)
-		log_write(LOG_FAILED, LOG_ERR, "out of memory while reading the configuration");
+		log_write(LOG_NO_MEMORY, LOG_ERR, "out of memory while reading the configuration");
 	log_errors(&errors, LOG_ERR);
 	conf_errors_clear(&errors);
 	if (!passed || d->options.strict)
 		return EX_CONFIG;
-	log_write(LOG_CONFIG_REFUSED, LOG_ERR,
+	log_write(LOG_MISCONFIGURED, LOG_ERR,
 		  "the configuration is bad: every request is answered 503 until it is mended and reloaded");
 	d->began_misconfigured = true;
 	if (load_misconfigured(&d->started, &d->options.source) < 0)
@@ -323,7 +323,7 @@ static int open_listeners(struct daemon *d)
 
 	if (d->listeners.n == 0) {
 		if (listeners_bind(&d->listeners, d->conf, d->n_workers, &why) < 0)
-			return fail_start(why, EX_OSERR);
+			return fail_start(LOG_CANNOT_LISTEN, why, EX_OSERR);
 		return 0;
 	}
 	listeners_set_backlog(&d->listeners, d->conf->backlog);
@@ -380,7 +380,7 @@ static void look_back(struct daemon *d)
 		return;
 	r = restart_look(&d->restart, take_fd(&d->listeners.handover_fd));
 	if (r < 0)
-		log_write(LOG_TAKEN_OVER, LOG_WARNING, "what the process before has left cannot be taken (%s): its "
+		log_write(LOG_NOT_TAKEN_OVER, LOG_WARNING, "what the process before has left cannot be taken (%s): its "
 			  "connections are closed", strerror(-r));
 }
 
@@ -409,7 +409,7 @@ static void begin_idling(struct daemon *d)
 	for (size_t i = 0; i < d->listeners.n && exit_ms > 0; i++) {
 		if (d->listeners.at[i].passed)
 			continue;
-		log_write(LOG_IDLE, LOG_WARNING, "server.idle_exit is not in force: systemd did not open the sockets, so no "
+		log_write(LOG_NO_IDLE, LOG_WARNING, "server.idle_exit is not in force: systemd did not open the sockets, so no "
 			  "client could start reactord again");
 		exit_ms = 0;
 	}
@@ -423,7 +423,7 @@ static int start(struct daemon *d)
 	int r;
 
 	if (listeners_take_passed(&d->listeners, &why) < 0)
-		return fail_start(why, EX_OSERR);
+		return fail_start(LOG_CANNOT_LISTEN, why, EX_OSERR);
 	look_back(d);
 	r = load_at_start(d);
 	if (r != 0)
@@ -568,7 +568,7 @@ static void reload(struct daemon *d)
 	notify_ready(serving_status(d));	/* also after a failure: systemd waits for it */
 	r = reload_publish(workers_generation(&d->workers), began_usec, r == 0, &told);
 	if (r < 0)
-		log_write(LOG_FAILED, LOG_WARNING, "cannot write the reload's verdict: %s", strerror(-r));
+		log_write(LOG_NO_VERDICT, LOG_WARNING, "cannot write the reload's verdict: %s", strerror(-r));
 	conf_errors_clear(&told);
 }
 
@@ -594,7 +594,7 @@ static void try_hand_over(struct daemon *d)
 	r = restart_give(&d->workers, &why);
 	if (r >= 0)
 		leave_to_next(r);
-	log_write(LOG_HANDED_OVER, LOG_WARNING, "connections cannot be left to the next process: %s",
+	log_write(LOG_NOT_HANDED_OVER, LOG_WARNING, "connections cannot be left to the next process: %s",
 		  why ? why : strerror(-r));
 }
 
@@ -654,7 +654,7 @@ static void upgrade(struct daemon *d)
 	(void) restart_upgrade(&d->workers, &d->listeners, d->path, d->argv, &why);
 	if (log_start() == 0)		/* else lines are written at once */
 		log_add_rings(d->workers.rings, d->workers.n);
-	log_write(LOG_HANDED_OVER, LOG_ERR, "no upgrade, and all is as before: %s", why ? why : "out of memory");
+	log_write(LOG_NOT_UPGRADED, LOG_ERR, "no upgrade, and all is as before: %s", why ? why : "out of memory");
 	notify_ready(serving_status(d));
 }
 
@@ -673,7 +673,7 @@ static void go_on_draining(struct daemon *d)
 	if (workers_unanswered(&d->workers) < 0 && left == 0) {
 		d->leaving = true;
 	} else if (now_ms >= d->drain_until_ms) {
-		log_write(LOG_STOPPING, LOG_WARNING, "%u connections are closed in the middle of a request", left);
+		log_write(LOG_CUT_OFF, LOG_WARNING, "%u connections are closed in the middle of a request", left);
 		d->leaving = true;
 	} else if (now_ms >= d->next_drain_ms) {
 		tell_drain(d, notify_status, now_ms);
@@ -710,7 +710,7 @@ static void take_signal(struct daemon *d)
 		else if (info.ssi_signo == SIGUSR2 && !d->draining)
 			upgrade(d);
 		else if (info.ssi_signo == SIGUSR2)
-			log_write(LOG_HANDED_OVER, LOG_WARNING, "no upgrade while stopping");
+			log_write(LOG_NOT_UPGRADED, LOG_WARNING, "no upgrade while stopping");
 		else
 			stop(d, info.ssi_signo);
 	}
@@ -737,7 +737,7 @@ static void tell_switch(void *arg, const char *file, bool on, int error)
 {
 	(void) arg;
 	if (error < 0)
-		log_write(LOG_SWITCH, LOG_WARNING, "enable_if_exists: cannot see whether %s is there: %s; it counts as not "
+		log_write(LOG_SWITCH_UNSEEN, LOG_WARNING, "enable_if_exists: cannot see whether %s is there: %s; it counts as not "
 			  "there", file, strerror(-error));
 	else
 		log_write(LOG_SWITCH, LOG_NOTICE, "%s %s: what it enables is %s", file, on ? "is there" : "is gone",
@@ -783,7 +783,7 @@ static void leave_if_failed(struct daemon *d)
 
 	if (worker < 0)
 		return;
-	log_write(LOG_FAILED, LOG_ERR, "worker %d ended: %s", worker, strerror(-server_join(d->workers.at[worker])));
+	log_write(LOG_WORKER_ENDED, LOG_ERR, "worker %d ended: %s", worker, strerror(-server_join(d->workers.at[worker])));
 	leave_at_once();
 }
 
@@ -829,7 +829,7 @@ static int serve(struct daemon *d)
 	d->signal_fd = take_signals();
 	(void) pthread_setname_np(pthread_self(), RELOAD_NAME);	/* whatever the program's file is called */
 	if (d->signal_fd < 0 || log_start() < 0)	/* before anything is said: a bad start must not wait for journald */
-		status = fail_start(strdup("cannot take signals or start the log's thread"), EX_OSERR);
+		status = fail_start(LOG_FAILED, strdup("cannot take signals or start the log's thread"), EX_OSERR);
 	else
 		status = start(d);
 	if (status == 0) {

@@ -26,7 +26,7 @@ static void send_state(const char *state)
 	if (r >= 0 || said)
 		return;
 	said = true;
-	log_write(LOG_FAILED, LOG_WARNING, "systemd cannot be told of our state: %s", strerror(-r));
+	log_write(LOG_NOT_NOTIFIED, LOG_WARNING, "systemd cannot be told of our state: %s", strerror(-r));
 }
 
 /* The length of the character that begins there, 0 when there is none: cut short, overlong, a surrogate, no UTF-8. */

@@ -19,7 +19,8 @@ def try_uninstall():
 	before = listing(m.root)
 	m.make("install")
 	brought = listing(m.root) - before
-	for name in ("usr/sbin/reactord", "etc/reactord.conf", "usr/share/man/man8/reactord.8"):
+	for name in ("usr/sbin/reactord", "etc/reactord.conf", "usr/share/man/man8/reactord.8",
+		     "usr/lib/systemd/catalog/reactord.catalog"):
 		if name not in brought:
 			said.append(f"make install did not bring {name}")
 	m.make("uninstall")
