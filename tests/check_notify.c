@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -244,6 +245,47 @@ START_TEST(the_barrier_waits_until_systemd_has_read)
 }
 END_TEST
 
+START_TEST(a_descriptor_is_stored_and_removed_by_its_name)
+{
+	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
+	struct iovec text = { f.heard, sizeof f.heard - 1 };
+	struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1, .msg_control = &control,
+				  .msg_controllen = sizeof control };
+	cleanup(close_fd) int given = memfd_create("given", MFD_CLOEXEC), came = -1;
+	struct stat a, b;
+	ssize_t n;
+
+	ck_assert_int_eq(notify_store(given, "kept"), 0);
+	n = recvmsg(f.fd, &message, MSG_CMSG_CLOEXEC);
+	ck_assert_int_gt(n, 0);
+	f.heard[n] = '\0';
+	ck_assert_str_eq(f.heard, "FDSTORE=1\nFDNAME=kept\nFDPOLL=0");
+	ck_assert_ptr_nonnull(CMSG_FIRSTHDR(&message));
+	came = *(int *) (void *) CMSG_DATA(CMSG_FIRSTHDR(&message));
+	ck_assert_int_eq(fstat(given, &a), 0);
+	ck_assert_int_eq(fstat(came, &b), 0);
+	ck_assert_uint_eq(a.st_ino, b.st_ino);
+	ck_assert_int_eq(notify_remove("kept"), 0);
+	ck_assert_str_eq(hear(), "FDSTOREREMOVE=1\nFDNAME=kept");
+}
+END_TEST
+
+START_TEST(what_cannot_be_stored_is_told)
+{
+	ck_assert_int_eq(notify_store(-1, "none"), -EBADF);
+	(void) unsetenv("NOTIFY_SOCKET");
+	ck_assert_int_eq(notify_store(0, "none"), -ENOENT);
+	ck_assert_int_eq(notify_remove("none"), -ENOENT);
+	ck_assert_int_eq(notify_barrier_usec(1), -ENOENT);
+}
+END_TEST
+
+START_TEST(a_barrier_that_is_not_read_is_over_in_time)
+{
+	ck_assert_int_eq(notify_barrier_usec(1000), -ETIMEDOUT);
+}
+END_TEST
+
 /* In a child, because it is remembered for the whole life of a process that it was said. */
 START_TEST(that_systemd_does_not_hear_is_said_once)
 {
@@ -294,6 +336,9 @@ int main(void)
 	tcase_add_test(notify, the_watchdog_of_another_process_is_not_ours);
 	tcase_add_test(notify, without_systemd_nothing_happens);
 	tcase_add_test(notify, the_barrier_waits_until_systemd_has_read);
+	tcase_add_test(notify, a_descriptor_is_stored_and_removed_by_its_name);
+	tcase_add_test(notify, what_cannot_be_stored_is_told);
+	tcase_add_test(notify, a_barrier_that_is_not_read_is_over_in_time);
 	tcase_add_test(notify, that_systemd_does_not_hear_is_said_once);
 	suite_add_tcase(suite, notify);
 	return run_suite(suite);

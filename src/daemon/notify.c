@@ -8,6 +8,7 @@
 
 #include "daemon/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -132,5 +133,32 @@ uint64_t notify_watchdog_usec(void)
 
 void notify_barrier(void)
 {
-	(void) sd_notify_barrier(0, BARRIER_USEC);	/* without an answer there is nobody to wait for */
+	(void) notify_barrier_usec(BARRIER_USEC);	/* without an answer there is nobody to wait for */
+}
+
+/* What libsystemd says: 0 is that there is nobody to tell. */
+static int told(int r)
+{
+	return r > 0 ? 0 : r < 0 ? r : -ENOENT;
+}
+
+int notify_store(int fd, const char *name)
+{
+	char state[128];
+
+	(void) snprintf(state, sizeof state, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+	return told(sd_pid_notify_with_fds(0, 0, state, &fd, 1));
+}
+
+int notify_remove(const char *name)
+{
+	char state[128];
+
+	(void) snprintf(state, sizeof state, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	return told(sd_notify(0, state));
+}
+
+int notify_barrier_usec(uint64_t usec)
+{
+	return told(sd_notify_barrier(0, usec));
 }

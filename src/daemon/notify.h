@@ -16,3 +16,8 @@ void notify_extend_timeout(uint64_t usec);	/* EXTEND_TIMEOUT_USEC */
 void notify_watchdog(void);
 uint64_t notify_watchdog_usec(void);		/* half of WATCHDOG_USEC: how often to ping; 0: no watchdog */
 void notify_barrier(void);			/* waits, 5 s at the most, until systemd has read what was sent */
+
+/* The store of descriptors.  Negative errno, -ENOENT without $NOTIFY_SOCKET; whether systemd had room for it is not told. */
+int notify_store(int fd, const char *name);	/* it is kept whatever becomes of it (FDPOLL=0); borrowed */
+int notify_remove(const char *name);		/* all that is stored under that name */
+int notify_barrier_usec(uint64_t usec);		/* as above; -ETIMEDOUT */

@@ -9,12 +9,12 @@
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "daemon/listeners.h"
+#include "daemon/notify.h"
 #include "http/carry.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
 
 enum {
 	FREEZE_TIMEOUT_MS	= 2000,
@@ -39,12 +39,9 @@ static int __attribute__((format(printf, 3, 4))) because(int error, char **ret_w
 
 static int store(int fd, char **ret_why)
 {
-	int r = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" RESTART_NAME "\nFDPOLL=0", &fd, 1);
+	int r = notify_store(fd, RESTART_NAME);
 
-	if (r <= 0)
-		return because(r < 0 ? r : -ENOENT, ret_why, "systemd cannot be reached: %s",
-			       r < 0 ? strerror(-r) : "there is no NOTIFY_SOCKET");
-	return 0;
+	return r < 0 ? because(r, ret_why, "systemd cannot be reached: %s", strerror(-r)) : 0;
 }
 
 /* Workers stand still, and all they have is queued, and stored; *ret_fd is our hold of it. */
@@ -87,7 +84,7 @@ int restart_give(struct workers *workers, char **ret_why)
 	r = give(workers, handover, &fd, ret_why);
 	/* systemd takes the queue, or closes it when it has no room for it, and says neither.  When it does not answer the
 	 * message waits, and is read before it is told that we have ended. */
-	if (r == 0 && sd_notify_barrier(0, BARRIER_USEC) >= 0) {
+	if (r == 0 && notify_barrier_usec(BARRIER_USEC) == 0) {
 		close_fd(&fd);
 		if (!handover_is_held(handover))
 			r = because(-ENOSPC, ret_why, "systemd has not stored them: the unit needs "
@@ -147,7 +144,7 @@ int restart_upgrade(struct workers *workers, struct listeners *listeners, const 
 		(void) execv(path, argv);	/* ends every thread, and the writing end of the queue */
 		r = -errno;
 	}
-	(void) sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" RESTART_NAME);
+	(void) notify_remove(RESTART_NAME);
 	workers_thaw(workers);
 	handover_free(handover);
 	return *ret_why ? r : because(r, ret_why, "%s: %s", path, strerror(-r));
