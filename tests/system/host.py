@@ -20,10 +20,16 @@ APPLY_LISTEN = "systemctl daemon-reload && systemctl restart reactord.socket rea
 MESSAGE_CONFIG_ERROR = "545a1b15cf554da19a2d9e2348ad4fff"
 MESSAGE_CONFIG_REFUSED = "de1cdcabee7b4b298fe69794b35d34d3"
 MESSAGE_LISTEN_DIFFERS = "a7af450564a04dec9fbbafebed2a011a"
+MESSAGE_HANDED_OVER = "c960b24771d74e96bdcdf0b79d442b6d"
+MESSAGE_TAKEN_OVER = "aab4266ae02b4ed4af4bdf2d60b28807"
 MESSAGE_REQUEST = "976aeea0ef8a4e789b7af3a83713cfea"
 MESSAGE_WORKER_STUCK = "1df839e3d8e54dfcb3325faf09aaa78a"
 MESSAGE_IDLE = "086ab3c8451c42f4b43d86a796bddbbe"
 MESSAGE_DROPPED = "c8655eb3455e4ee98fb9aa559c04837c"
+
+class Skip(Exception):
+	"""This check needs what is not there; the text says what."""
+
 
 checks = []		# sentence and function, in the order of their files
 m = Machine()

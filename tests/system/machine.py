@@ -226,6 +226,7 @@ class Machine:
 		self.leader = None
 		self.lock = None
 		self.build = None
+		self.tools = None		# the build that has programs of the tests
 		self.delivered = None		# the configuration that make install brings
 
 	def prepare(self, build, suite):
@@ -234,6 +235,7 @@ class Machine:
 		self.scratch = tempfile.mkdtemp(prefix="run-", dir=cache)
 		try:
 			self.lay_root(lower)
+			self.tools = build
 			self.build = make_build(build, self.scratch)
 		except BaseException:
 			self.close()
@@ -254,6 +256,12 @@ class Machine:
 
 	def make(self, *targets):
 		return run(["make", "-C", self.build, "DESTDIR=" + self.root, *targets], env=outside_make())
+
+	def tool(self, name):
+		"""The path of a program of the tests, which run on this machine: `make check-system` has built it."""
+		path = os.path.join(self.tools, "tests/system", name)
+		assert os.path.exists(path), f"{path} is not there: make tests/system/{name}"
+		return path
 
 	def boot(self):
 		self.nspawn = subprocess.Popen(

@@ -1,63 +1,142 @@
 # SPDX-License-Identifier: MIT
 """Restarts, upgrades in place, and ends that nobody asked for."""
-from clients import Answer, Connection, Load
-from host import CONF, UNIT, begin_upload, check, end_upload, equal, m, pid, says, start, state
+import contextlib
+import re
+import signal
+import subprocess
+
+import strict as strict_client
+from clients import PORT, Answer, Connection, Load
+from host import (CONF, MESSAGE_TAKEN_OVER, Skip, UNIT, begin_upload, check, end_upload, equal, m, pid, says,
+	start, state)
 from machine import eventually, say
+from strict import Strict, is_there
 
 
-@check("10 restarts: no connection is refused, and each is answered")
-def _():
-	start()
+def upgrade():
+	"""As a package manager does it: another file of that name, which is also of another content."""
+	before = configuration()
+	m.shell("cp -p /usr/sbin/reactord /usr/sbin/reactord.new && echo >>/usr/sbin/reactord.new &&"
+		"mv /usr/sbin/reactord.new /usr/sbin/reactord")
+	m.must("systemctl", "kill", "--kill-who=main", "-s", "USR2", UNIT)
+	eventually("it is another program", lambda: configuration() > before)
+
+
+def configuration():
+	"""The number of the one in force; it counts on over restarts and upgrades."""
+	found = re.search(r"configuration (\d+)$", m.show(UNIT, "StatusText"))
+	return int(found.group(1)) if found else 0
+
+
+def restart():
 	before = pid()
-	with Load(2, kept=False) as quick, Load(4, kept=False, slow=0.01) as slow:
-		for _ in range(10):
-			counts = quick.counts + slow.counts
-			m.must("systemctl", "restart", "reactord")
-			eventually("clients are served between restarts",
-				   lambda: all(now > before for now, before in zip(quick.counts + slow.counts, counts)))
-		quick.stop()
-		slow.stop()
-	equal((quick.failures, slow.failures), ([], []), "failures of quick and slow clients")
-	say(f"{sum(quick.counts)} quick and {sum(slow.counts)} slow requests")
+	m.must("systemctl", "restart", "reactord")
 	assert pid() != before, "nothing was restarted"
 
 
-@check("20 restarts close no connection and lose no request, of quick clients and of slow ones")
-def _():
-	start()
-	with Load(20, kept=True) as quick, Load(10, kept=True, slow=0.02) as slow:
-		for _ in range(20):
-			before, counts = pid(), quick.counts + slow.counts
-			m.must("systemctl", "restart", "reactord")
-			assert pid() != before, "nothing was restarted"
-			eventually("clients are served between restarts",
-				   lambda: all(now > before for now, before in zip(quick.counts + slow.counts, counts)))
-		quick.stop()
-		slow.stop()
-	equal((quick.failures, slow.failures), ([], []), "failures of quick and slow clients")
-	say(f"{sum(quick.counts)} quick and {sum(slow.counts)} slow requests on kept connections")
+def restart_into_another():
+	m.shell("cp -p /usr/sbin/reactord /usr/sbin/reactord.new && echo >>/usr/sbin/reactord.new &&"
+		"mv /usr/sbin/reactord.new /usr/sbin/reactord")
+	restart()
 
 
-@check("5,000 connections live through a restart and an upgrade")
-def _():
-	start()
-	request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-	many = [Connection() for _ in range(5000)]
+def reload():
+	m.must("systemctl", "reload", "reactord")
+
+
+@contextlib.contextmanager
+def small_buffers():
+	"""What the kernel takes for a slow reader is little: the rest waits with the daemon.  This is the container's network."""
+	path = "/proc/sys/net/ipv4/tcp_wmem"
+	with open(path, encoding="ascii") as file:
+		before = file.read()
 	try:
-		for step in ("at first", "after a restart", "after an upgrade"):
-			if step == "after a restart":
-				m.must("systemctl", "restart", "reactord")
-			if step == "after an upgrade":
-				m.must("systemctl", "kill", "--kill-who=main", "-s", "USR2", UNIT)
-				eventually("it is another program", lambda: m.show(UNIT, "StatusText").endswith("configuration 3"))
-			for connection in many:
-				connection.send(request)
-			for connection in many:
-				answer = connection.http.sock.recv(4096)
-				assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"Hello"), f"{step}: {answer!r}"
+		with open(path, "w", encoding="ascii") as file:
+			file.write("4096 16384 131072")
+		yield
 	finally:
-		for connection in many:
-			connection.close()
+		with open(path, "w", encoding="ascii") as file:
+			file.write(before)
+
+
+def live_through(actions, think_ms=50, **kinds):
+	"""Strict clients beside all these; before each the content of the slow readers becomes another, and is told by some."""
+	since = m.cursor()
+	strict_client.configure()
+	with small_buffers():
+		start()
+		with Strict(think_ms, **kinds) as clients:
+			for n, action in enumerate(actions):
+				clients.goes_on()
+				strict_client.write_version(n + 2)
+				action()
+			clients.goes_on()
+			say(" ".join(f"{key} {count}" for key, count in clients.stop_clean().items()))
+		for record in m.journal(since, "-u", UNIT, "MESSAGE_ID=" + MESSAGE_TAKEN_OVER):
+			of = re.match(r"(\d+) of (\d+) connections", record["MESSAGE"])
+			assert of and of.group(1) == of.group(2), record["MESSAGE"]
+
+
+FEW = {"sequential": 70, "pipelined": 10, "posting": 10, "reading": 10, "fresh": 4}
+MANY = {"think_ms": 3000, "sequential": 4850, "pipelined": 50, "posting": 80, "reading": 20, "fresh": 4}
+
+
+@check("100 strict clients live through 20 restarts, some into another program")
+def _():
+	live_through([restart, restart_into_another] * 10, **FEW)
+
+
+@check("100 strict clients live through 10 upgrades in place")
+def _():
+	live_through([upgrade] * 10, **FEW)
+
+
+@check("100 strict clients live through 20 reloads")
+def _():
+	live_through([reload] * 20, **FEW)
+
+
+@check("100 strict clients live through restarts, upgrades and reloads in a row")
+def _():
+	live_through([reload, restart, upgrade, reload, upgrade, upgrade, restart, restart] * 2, **FEW)
+
+
+@check("5,000 strict clients live through 20 restarts, 10 upgrades and 20 reloads")
+def _():
+	live_through([restart, reload, upgrade, restart, reload] * 10, **MANY)
+
+
+def saturate(action, times):
+	"""wrk has one request on its way on each connection at any time, and says at the end what went wrong."""
+	if not is_there("wrk"):
+		raise Skip("wrk is missing")
+	start()
+	before = pid()
+	with subprocess.Popen(["wrk", "-t1", "-c100", "-d1h", f"http://127.0.0.1:{PORT}/"], stdout=subprocess.PIPE,
+			      stderr=subprocess.STDOUT, text=True) as wrk:
+		try:
+			for _ in range(times):
+				action()
+		finally:
+			wrk.send_signal(signal.SIGINT)		# it sums up
+			out = wrk.communicate(timeout=20)[0]
+	for line in out.splitlines():
+		say(line)
+	assert re.search(r"[1-9]\d* requests in ", out), "it asked nothing"
+	assert "Socket errors" not in out and "Non-2xx" not in out, out
+	return before
+
+
+@check("wrk, as fast as it can, sees no error over 20 restarts")
+def _():
+	assert saturate(restart, 20) != pid(), "nothing was restarted"
+
+
+@check("wrk, as fast as it can, sees no error over 10 upgrades in place")
+def _():
+	before = saturate(upgrade, 10)
+	equal(pid(), before, "the process")
+	equal(m.must("readlink", f"/proc/{before}/exe").strip(), "/usr/sbin/reactord", "the program")
 
 
 def read_raw(file):
@@ -93,28 +172,6 @@ def _():
 			equal(read_raw(file) == (200, digits), True, "the download is that which was begun")
 			equal(read_raw(file)[1][:10], b"changed", "the one behind it")
 		says(idle.get(), "Hello")
-
-
-@check("10 upgrades in place close no connection and lose no request")
-def _():
-	start()
-	before = pid()
-	with Load(20, kept=True) as quick, Load(10, kept=True, slow=0.02) as slow, Load(2, kept=False) as new:
-		for n in range(10):
-			counts = quick.counts + slow.counts + new.counts
-			# As a package manager does it: another file of that name.
-			m.must("cp", "-p", "/usr/sbin/reactord", "/usr/sbin/reactord.new")
-			m.must("mv", "/usr/sbin/reactord.new", "/usr/sbin/reactord")
-			m.must("systemctl", "kill", "--kill-who=main", "-s", "USR2", UNIT)
-			eventually("it is another program", lambda: m.show(UNIT, "StatusText").endswith(f"configuration {n + 2}"))
-			eventually("clients are served between upgrades",
-				   lambda: all(now > before for now, before in zip(quick.counts + slow.counts + new.counts, counts)))
-		quick.stop()
-		slow.stop()
-		new.stop()
-	equal((quick.failures, slow.failures, new.failures), ([], [], []), "failures of quick, slow and new clients")
-	equal(pid(), before, "the process")
-	equal(m.must("readlink", f"/proc/{before}/exe").strip(), "/usr/sbin/reactord", "the program")
 
 
 @check("an upgrade in place that fails changes nothing")
