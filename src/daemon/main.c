@@ -65,7 +65,7 @@ struct daemon {
 	struct switches *switches;		/* owned: of the snapshot in force */
 	int signal_fd;				/* owned */
 	bool draining, leaving;
-	bool stop_announced;			/* by SIGUSR1: the next SIGTERM is no restart */
+	bool restart_announced;			/* by SIGUSR1: the next SIGTERM is no end */
 	uint64_t drain_until_ms, next_drain_ms;
 	struct progress drained;		/* so far */
 	uint64_t watchdog_ms, next_watchdog_ms;	/* 0: there is no watchdog */
@@ -388,6 +388,7 @@ static void look_back(struct daemon *d)
 static void be_ready(struct daemon *d)
 {
 	size_t left = d->restart.n_connections, taken;
+	cleanup(free_pointer) char *why = NULL;
 
 	if (d->restart.fd < 0) {
 		notify_ready(serving_status(d));
@@ -396,8 +397,11 @@ static void be_ready(struct daemon *d)
 	notify_ready_and_remove(RESTART_NAME, serving_status(d));
 	close_fd(&d->restart.fd);
 	taken = restart_take(&d->restart, &d->workers);
-	log_write(LOG_TAKEN_OVER, taken == left ? LOG_INFO : LOG_WARNING, "%zu of %zu connections of the process before "
-		  "go on", taken, left);
+	if (taken < left)
+		why = restart_why_fewer(&d->restart);
+	if (left > 0)
+		log_write(taken == left ? LOG_TAKEN_OVER : LOG_NOT_TAKEN_OVER, taken == left ? LOG_INFO : LOG_WARNING,
+			  "%zu of %zu connections of the process before go on%s%s", taken, left, why ? ": " : "", why ? why : "");
 	restart_deinit(&d->restart);
 }
 
@@ -588,7 +592,7 @@ static void try_hand_over(struct daemon *d)
 	cleanup(free_pointer) char *why = NULL;
 	int r;
 
-	if (d->stop_announced || !getenv("NOTIFY_SOCKET"))
+	if (!d->restart_announced)
 		return;
 	notify_stopping("handing connections over");
 	r = restart_give(&d->workers, &why);
@@ -706,7 +710,7 @@ static void take_signal(struct daemon *d)
 		else if (info.ssi_signo == SIGHUP)
 			reload(d);
 		else if (info.ssi_signo == SIGUSR1)
-			d->stop_announced = true;
+			d->restart_announced = true;
 		else if (info.ssi_signo == SIGUSR2 && !d->draining)
 			upgrade(d);
 		else if (info.ssi_signo == SIGUSR2)

@@ -56,8 +56,10 @@ static int give(struct workers *workers, struct handover *handover, int *ret_fd,
 		r = handover_finish(handover, ret_fd);
 	if (r == -ETOOMANYREFS)
 		return because(r, ret_why, "there are more descriptors than may be on their way: LimitNOFILE= in the unit");
+	if (r == -EAGAIN)
+		return because(r, ret_why, "the queue has no room for so many");
 	if (r < 0)
-		return because(r, ret_why, "%s", strerror(-r));
+		return because(r, ret_why, "a queue of them cannot be made: %s", strerror(-r));
 	return store(*ret_fd, ret_why);
 }
 
@@ -173,6 +175,16 @@ static int take_snapshots(struct restart *restart)
 	return 0;
 }
 
+static void forget(struct restart *restart)
+{
+	for (size_t i = 0; i < restart->n_snapshots; i++)
+		snapshot_free(restart->snapshots[i]);
+	free(restart->snapshots);
+	restart->snapshots = NULL;
+	restart->n_snapshots = restart->n_connections = 0;
+	handover_taken_deinit(&restart->taken);
+}
+
 int restart_look(struct restart *restart, int take_fd)
 {
 	int r;
@@ -181,7 +193,25 @@ int restart_look(struct restart *restart, int take_fd)
 	r = handover_take(&restart->taken, restart->fd);
 	if (r == 0)
 		r = take_snapshots(restart);
+	if (r < 0)	/* not some of it: what cannot be taken is closed */
+		forget(restart);
 	return r;
+}
+
+char *restart_why_fewer(const struct restart *restart)
+{
+	uint32_t attempts = restart->taken.attempts;
+	char *why;
+	int r;
+
+	if (attempts >= ATTEMPTS_WITH_BUSY)
+		r = asprintf(&why, "%u processes ended with them before they were ready, so %s closed", attempts,
+			     attempts >= ATTEMPTS ? "all are" : "those in the middle of a request are");
+	else if (restart->taken.layout != CARRY_LAYOUT)
+		r = asprintf(&why, "it was of another version, so those in the middle of a request are closed");
+	else
+		r = asprintf(&why, "for the others there are no descriptors, or no memory");
+	return r < 0 ? NULL : why;
 }
 
 uint64_t restart_generation(const struct restart *restart)
@@ -261,10 +291,6 @@ size_t restart_take(struct restart *restart, struct workers *workers)
 
 void restart_deinit(struct restart *restart)
 {
-	for (size_t i = 0; i < restart->n_snapshots; i++)
-		snapshot_free(restart->snapshots[i]);
-	free(restart->snapshots);
-	handover_taken_deinit(&restart->taken);
+	forget(restart);
 	close_fd(&restart->fd);
-	*restart = (struct restart) { .fd = -1 };
 }

@@ -32,11 +32,12 @@ struct restart {			/* zero it before use; fd -1 */
 };
 
 /* Looks at what was left, and touches nothing of it: whoever dies before restart_take() leaves it to the next.  Returns 0,
- * or a negative errno when nothing can be taken. */
+ * or a negative errno when nothing can be taken: it is then as if there were no connections. */
 int restart_look(struct restart *restart, int take_fd);
 uint64_t restart_generation(const struct restart *restart);	/* of the process before; 0: there was none, or unknown */
 
 /* When systemd was told that we are ready, and to remove it from the store: the workers go on with the connections.
  * Returns how many; the others are closed. */
 size_t restart_take(struct restart *restart, struct workers *workers);
+char *restart_why_fewer(const struct restart *restart);		/* than there were; owned by the caller, may be NULL */
 void restart_deinit(struct restart *restart);			/* may be called twice */

@@ -71,10 +71,11 @@ int stopping_announce(pid_t pid)
 	int r = job_type(pid, &type);
 
 	if (r < 0) {
-		(void) fprintf(stderr, "reactord: whether this is a stop or a restart is not known: %s\n", strerror(-r));
+		(void) fprintf(stderr, "reactord: taken for a stop: systemd does not say whether it is a restart: %s\n",
+			       strerror(-r));
 		return 0;
 	}
-	if (strcmp(type, "stop") != 0)
+	if (strcmp(type, "restart") != 0)
 		return 0;
 	return reload_signal(pid, SIGUSR1, false, &process_fd) < 0 ? 1 : 0;
 }

@@ -3,10 +3,10 @@
 
 /*
  * Stopping: systemd ends a service by SIGTERM whether it is stopped or restarted.  Before that it runs ExecStop=, and only
- * then its job tells which.  `reactord --stopping PID` is that command: it asks, and announces a stop by SIGUSR1.
+ * then its job tells which.  `reactord --stopping PID` is that command: it asks, and announces a restart by SIGUSR1.
  */
 #include <sys/types.h>
 
-/* Returns an exit status.  When systemd cannot be asked it is 0, and nothing is announced: connections are then handed
- * over, and closed by systemd if nobody comes to take them. */
+/* Returns an exit status.  When systemd cannot be asked it is 0, and nothing is announced: connections then end as by a
+ * stop, after their answers. */
 int stopping_announce(pid_t pid);
