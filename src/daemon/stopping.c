@@ -33,9 +33,7 @@ static int ask(sd_bus *bus, const char *unit, char **ret_type)
 		r = sd_bus_get_property(bus, manager, path, "org.freedesktop.systemd1.Unit", "Job", NULL, &property, "(uo)");
 		if (r >= 0)
 			r = sd_bus_message_read(property, "(uo)", &id, &job);
-		if (r >= 0 && id == 0)
-			r = -ENOENT;
-		if (r >= 0)
+		if (r >= 0 && id != 0)
 			r = sd_bus_get_property_string(bus, manager, job, "org.freedesktop.systemd1.Job", "JobType", NULL,
 						       ret_type);
 		sd_bus_message_unref(property);
@@ -44,7 +42,7 @@ static int ask(sd_bus *bus, const char *unit, char **ret_type)
 	return r;
 }
 
-/* Of the unit that the process belongs to: "stop", "restart"; -ENOENT: it has none. */
+/* Of the unit that the process belongs to: "stop", "restart"; NULL: it has none, somebody sent a signal. */
 static int job_type(pid_t pid, char **ret_type)
 {
 	cleanup(free_pointer) char *unit = NULL;
@@ -70,12 +68,10 @@ int stopping_announce(pid_t pid)
 	cleanup(close_fd) int process_fd = -1;
 	int r = job_type(pid, &type);
 
-	if (r < 0) {
-		(void) fprintf(stderr, "reactord: taken for a stop: systemd does not say whether it is a restart: %s\n",
+	if (r < 0)
+		(void) fprintf(stderr, "reactord: taken for a restart: systemd does not say whether it is a stop: %s\n",
 			       strerror(-r));
-		return 0;
-	}
-	if (strcmp(type, "restart") != 0)
+	else if (!type || strcmp(type, "restart") != 0)
 		return 0;
 	return reload_signal(pid, SIGUSR1, false, &process_fd) < 0 ? 1 : 0;
 }

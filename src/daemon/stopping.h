@@ -7,6 +7,6 @@
  */
 #include <sys/types.h>
 
-/* Returns an exit status.  When systemd cannot be asked it is 0, and nothing is announced: connections then end as by a
- * stop, after their answers. */
+/* Returns an exit status.  When systemd cannot be asked a restart is announced: if it is a stop after all, systemd closes
+ * what was left to it. */
 int stopping_announce(pid_t pid);
