@@ -8,6 +8,8 @@
 #include "daemon/listeners.h"
 
 #include "core/cleanup.h"
+#include "daemon/journal.h"
+#include "daemon/notify.h"
 #include "fixture.h"
 
 #include <arpa/inet.h>
@@ -524,6 +526,7 @@ struct taken {			/* shared with the child */
 	size_t n;
 	char why[256];
 	bool variables_left;
+	int journal_fd, notify_fd;
 	unsigned closed;	/* of the descriptors that were passed, after a failure or listeners_close */
 	struct {
 		char name[32], text[ADDRESS_TEXT_MAX];
@@ -557,6 +560,8 @@ static void take_in_child(struct taken *ret, const int *fds, int n, const char *
 	ret->result = listeners_take_passed(&f.listeners, &f.why);
 	(void) snprintf(ret->why, sizeof ret->why, "%s", f.why ? f.why : "");
 	ret->variables_left = getenv("LISTEN_FDS") || getenv("LISTEN_PID") || getenv("LISTEN_FDNAMES");
+	ret->journal_fd = journal_descriptor();
+	ret->notify_fd = notify_descriptor();
 	ret->n = f.listeners.n;
 	for (size_t i = 0; i < f.listeners.n; i++) {
 		const struct listener *listener = &f.listeners.at[i];
@@ -666,6 +671,49 @@ START_TEST(what_is_passed_does_not_block_and_is_not_inherited)
 	ck_assert(taken->at[0].close_on_exec);
 	ck_assert(taken->at[0].no_delay);
 	ck_assert(!taken->variables_left);
+}
+END_TEST
+
+START_TEST(what_leads_to_the_journal_and_to_systemd_is_taken_by_name)
+{
+	int journal[2], notify[2];
+	struct taken *taken;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, journal), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, notify), 0);
+	taken = take((int[]) { journal[0], notify[0] }, 2, "journal:notify", true);
+	close_pair(journal);
+	close_pair(notify);
+	ck_assert_int_eq(taken->result, 0);
+	ck_assert_int_eq(taken->journal_fd, 3);
+	ck_assert_int_eq(taken->notify_fd, 4);
+	ck_assert_uint_eq(taken->closed, 0);
+}
+END_TEST
+
+START_TEST(a_listener_that_is_called_journal_or_notify_is_a_listener)
+{
+	int fds[2] = { passed_inet(true, SOCK_STREAM), passed_unix() };
+	struct taken *taken = take(fds, 2, "journal:notify", true);
+
+	close_pair(fds);
+	ck_assert_int_eq(taken->result, 2);
+	ck_assert_str_eq(taken->at[0].name, "journal");
+	ck_assert_str_eq(taken->at[1].name, "notify");
+	ck_assert_int_eq(taken->journal_fd, -1);
+	ck_assert_int_eq(taken->notify_fd, -1);
+	ck_assert_int_eq(unlink(f.path), 0);
+}
+END_TEST
+
+START_TEST(a_datagram_socket_that_leads_nowhere_is_refused_whatever_its_name)
+{
+	int fds[2] = { socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), -1 };
+	struct taken *taken = take(fds, 1, "journal", true);
+
+	close_pair(fds);
+	ck_assert_int_eq(taken->result, -EINVAL);
+	ck_assert_int_eq(taken->journal_fd, -1);
 }
 END_TEST
 
@@ -875,6 +923,9 @@ int main(void)
 	tcase_add_test(passed, without_systemd_nothing_is_passed);
 	tcase_add_test(passed, what_is_passed_is_taken_with_its_name_and_address);
 	tcase_add_test(passed, what_is_passed_does_not_block_and_is_not_inherited);
+	tcase_add_test(passed, what_leads_to_the_journal_and_to_systemd_is_taken_by_name);
+	tcase_add_test(passed, a_listener_that_is_called_journal_or_notify_is_a_listener);
+	tcase_add_test(passed, a_datagram_socket_that_leads_nowhere_is_refused_whatever_its_name);
 	tcase_add_test(passed, what_is_passed_to_another_process_is_not_ours);
 	tcase_add_test(passed, closing_leaves_the_path_that_systemd_passed);
 	tcase_add_test(passed, a_datagram_socket_is_refused_by_name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What systemd would hear: the datagrams, byte for byte, on a socket of the test's own.
+ * What systemd would hear: the datagrams, byte for byte, on a socket of the test's own; in both ways to tell it.
  */
 #undef NDEBUG
 #include "daemon/notify.h"
@@ -40,8 +40,24 @@ static void setup(void)
 	ck_assert_int_eq(setenv("NOTIFY_SOCKET", f.path, 1), 0);
 }
 
+/* $NOTIFY_SOCKET is set as well then, and is of no use. */
+static void setup_passed(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd;
+
+	setup();
+	(void) snprintf(at.sun_path, sizeof at.sun_path, "%s", f.path);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *) &at, sizeof at), 0);
+	notify_use(fd);
+	ck_assert_int_eq(setenv("NOTIFY_SOCKET", "/nowhere", 1), 0);
+}
+
 static void teardown(void)
 {
+	notify_use(-1);
 	close_fd(&f.fd);
 	(void) unlink(f.path);
 	(void) rmdir(f.directory);
@@ -273,6 +289,7 @@ END_TEST
 START_TEST(what_cannot_be_stored_is_told)
 {
 	ck_assert_int_eq(notify_store(-1, "none"), -EBADF);
+	ck_assert_str_eq(hear(), "");
 	(void) unsetenv("NOTIFY_SOCKET");
 	ck_assert_int_eq(notify_store(0, "none"), -ENOENT);
 	ck_assert_int_eq(notify_remove("none"), -ENOENT);
@@ -287,16 +304,15 @@ START_TEST(a_barrier_that_is_not_read_is_over_in_time)
 END_TEST
 
 /* In a child, because it is remembered for the whole life of a process that it was said. */
-START_TEST(that_systemd_does_not_hear_is_said_once)
+static const char *said_of_three_messages(void)
 {
+	static char said[1024];
 	cleanup(close_fd) int err = memfd_create("err", MFD_CLOEXEC);
-	char said[1024];
 	int status;
 	ssize_t n;
 	pid_t pid;
 
 	ck_assert_int_ge(err, 0);
-	ck_assert_int_eq(unlink(f.path), 0);
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
@@ -312,7 +328,57 @@ START_TEST(that_systemd_does_not_hear_is_said_once)
 	n = pread(err, said, sizeof said - 1, 0);
 	ck_assert_int_ge(n, 0);
 	said[n] = '\0';
-	ck_assert_str_eq(said, "reactord: warning: systemd cannot be told of our state: No such file or directory\n");
+	return said;
+}
+
+START_TEST(that_systemd_does_not_hear_is_said_once)
+{
+	ck_assert_int_eq(unlink(f.path), 0);
+	ck_assert_str_eq(said_of_three_messages(),
+			 "reactord: warning: systemd cannot be told of our state: No such file or directory\n");
+}
+END_TEST
+
+START_TEST(that_a_descriptor_leads_nowhere_any_more_is_said_once)
+{
+	close_fd(&f.fd);
+	ck_assert_str_eq(said_of_three_messages(),
+			 "reactord: warning: systemd cannot be told of our state: Connection refused\n");
+	ck_assert_int_lt(notify_store(0, "none"), 0);
+	ck_assert_int_lt(notify_barrier_usec(1000), 0);
+}
+END_TEST
+
+START_TEST(what_cannot_be_stored_is_told_of_a_descriptor_too)
+{
+	ck_assert_int_eq(notify_store(-1, "none"), -EBADF);
+	ck_assert_int_eq(notify_store(99, "none"), -EBADF);
+	ck_assert_str_eq(hear(), "");
+}
+END_TEST
+
+static void *hear_all(void *arg)
+{
+	struct timespec pause = { .tv_nsec = 1000 };
+
+	for (int left = *(int *) arg; left > 0; (void) nanosleep(&pause, NULL))
+		while (left > 0 && *hear())
+			left--;
+	return NULL;
+}
+
+/* More than the queue holds. */
+START_TEST(a_message_waits_until_there_is_room)
+{
+	int n = 1000;
+	pthread_t systemd;
+
+	ck_assert_int_eq(pthread_create(&systemd, NULL, hear_all, &n), 0);
+	for (int i = 0; i < n; i++)
+		notify_watchdog();
+	ck_assert_int_eq(pthread_join(systemd, NULL), 0);
+	ck_assert_str_eq(f.heard, "WATCHDOG=1");
+	ck_assert_str_eq(hear(), "");
 }
 END_TEST
 
@@ -321,25 +387,36 @@ int main(void)
 	Suite *suite = suite_create("notify");
 	TCase *notify = tcase_create("notify");
 
+	TCase *passed = tcase_create("passed");
+
 	tcase_add_checked_fixture(notify, setup, teardown);
-	tcase_add_test(notify, ready_comes_with_a_status);
-	tcase_add_test(notify, reloading_comes_with_the_monotonic_clock_in_microseconds);
+	tcase_add_checked_fixture(passed, setup_passed, teardown);
+	for (int i = 0; i < 2; i++) {
+		TCase *to = i == 0 ? notify : passed;
+
+		tcase_add_test(to, ready_comes_with_a_status);
+		tcase_add_test(to, reloading_comes_with_the_monotonic_clock_in_microseconds);
+		tcase_add_test(to, stopping_comes_with_a_status);
+		tcase_add_test(to, a_status_comes_alone);
+		tcase_add_test(to, more_time_is_asked_for_in_microseconds);
+		tcase_add_test(to, the_watchdog_is_fed);
+		tcase_add_loop_test(to, a_status_is_one_line_of_utf8, 0, (int) (sizeof statuses / sizeof *statuses));
+		tcase_add_loop_test(to, a_long_status_is_cut_and_still_utf8, 0, 3);
+		tcase_add_test(to, the_barrier_waits_until_systemd_has_read);
+		tcase_add_test(to, a_descriptor_is_stored_and_removed_by_its_name);
+		tcase_add_test(to, a_barrier_that_is_not_read_is_over_in_time);
+	}
 	tcase_add_test(notify, an_abstract_socket_is_told_as_well);
-	tcase_add_test(notify, stopping_comes_with_a_status);
-	tcase_add_test(notify, a_status_comes_alone);
-	tcase_add_test(notify, more_time_is_asked_for_in_microseconds);
-	tcase_add_test(notify, the_watchdog_is_fed);
-	tcase_add_loop_test(notify, a_status_is_one_line_of_utf8, 0, (int) (sizeof statuses / sizeof *statuses));
-	tcase_add_loop_test(notify, a_long_status_is_cut_and_still_utf8, 0, 3);
 	tcase_add_test(notify, the_watchdog_is_fed_twice_as_often_as_systemd_wants);
 	tcase_add_test(notify, without_a_watchdog_it_is_never_fed);
 	tcase_add_test(notify, the_watchdog_of_another_process_is_not_ours);
 	tcase_add_test(notify, without_systemd_nothing_happens);
-	tcase_add_test(notify, the_barrier_waits_until_systemd_has_read);
-	tcase_add_test(notify, a_descriptor_is_stored_and_removed_by_its_name);
 	tcase_add_test(notify, what_cannot_be_stored_is_told);
-	tcase_add_test(notify, a_barrier_that_is_not_read_is_over_in_time);
 	tcase_add_test(notify, that_systemd_does_not_hear_is_said_once);
+	tcase_add_test(passed, that_a_descriptor_leads_nowhere_any_more_is_said_once);
+	tcase_add_test(passed, what_cannot_be_stored_is_told_of_a_descriptor_too);
+	tcase_add_test(passed, a_message_waits_until_there_is_room);
 	suite_add_tcase(suite, notify);
+	suite_add_tcase(suite, passed);
 	return run_suite(suite);
 }

@@ -10,6 +10,9 @@
 #include "daemon/listeners.h"
 
 #include "core/cleanup.h"
+#include "daemon/datagram.h"
+#include "daemon/journal.h"
+#include "daemon/notify.h"
 #include "daemon/restart.h"
 
 #include <fcntl.h>
@@ -81,6 +84,25 @@ static bool is_stream_listener(int fd)
 	       sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0;
 }
 
+/* What is no listener: its name says what it is for, and its type that it is no listener of that name. */
+static bool take_other(struct listeners *listeners, int fd, const char *name)
+{
+	if (strcmp(name, RESTART_NAME) == 0) {		/* of several the last is as good as any: there is one */
+		close_fd(&listeners->handover_fd);
+		listeners->handover_fd = fd;
+		return true;
+	}
+	if (strcmp(name, JOURNAL_NAME) == 0 && datagram_is_socket(fd)) {
+		journal_use(fd);
+		return true;
+	}
+	if (strcmp(name, NOTIFY_NAME) == 0 && datagram_is_socket(fd)) {
+		notify_use(fd);
+		return true;
+	}
+	return false;
+}
+
 /* systemd clears O_NONBLOCK at each start. */
 static int take_one(struct listeners *listeners, int fd, const char *name, char **ret_why)
 {
@@ -88,11 +110,8 @@ static int take_one(struct listeners *listeners, int fd, const char *name, char 
 	int flags;
 	int r;
 
-	if (strcmp(name, RESTART_NAME) == 0) {		/* of several the last is as good as any: there is one */
-		close_fd(&listeners->handover_fd);
-		listeners->handover_fd = fd;
+	if (take_other(listeners, fd, name))
 		return 0;
-	}
 	if (!is_stream_listener(fd)) {
 		if (asprintf(ret_why, "descriptor %d (\"%s\") that systemd passed is no listening stream socket",
 			     fd, name) < 0)

@@ -28,7 +28,7 @@ struct listeners {			/* zero it before use */
 
 /* Takes what sd_listen_fds_with_names(3) gives, sets O_NONBLOCK and the options, and unsets the variables.  Returns
  * the number of listeners, 0 without systemd; or a negative errno with *ret_why (owned by the caller) naming the
- * descriptor that is no listening stream socket. */
+ * descriptor that is no listening stream socket.  Those of journal.h and notify.h are in the same list, and go there. */
 int listeners_take_passed(struct listeners *listeners, char **ret_why);
 
 /* What was passed gets the configured length of its queue, in place of the one of the socket unit. */

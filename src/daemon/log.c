@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread writes, because writing blocks: sd_journal_sendv(3) does after a handful of records when journald does
+ * One thread writes, because writing blocks: journal_send() does after a handful of records when journald does
  * not read, and a pipe does when it is full.  Nobody waits for that thread, not even the end of the daemon for longer
  * than a second; then it is left behind, and must not touch the workers' rings any more.  That is what the lock is
  * for: it is held while records are taken, never while one is written.
@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "core/thread.h"
+#include "daemon/journal.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,10 +23,6 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-
-/* Where in this file a record was sent from is the same for all of them. */
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
 
 enum {
 	LINES		= 2048,		/* a power of two; a bad configuration has up to a thousand */
@@ -167,7 +164,7 @@ static bool write_line(enum log_kind kind, int priority, const char *text, struc
 		add_field(fields, "PRIORITY=%d", priority);
 		add_field(fields, "MESSAGE_ID=%s", message_ids[kind]);
 		add_field(fields, "SYSLOG_IDENTIFIER=reactord");
-		if (sd_journal_sendv(fields->at, fields->n) >= 0)
+		if (journal_send(fields->at, fields->n) >= 0)
 			return true;
 	}
 	return write_stderr(kind, priority, text);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One datagram for each call, by sd_notify(3), which makes a socket for it each time: these are rare.  What systemd would
- * throw away is mended here, because it throws it away in silence: a STATUS that is not UTF-8, and a line break in one,
- * behind which another variable would begin.
+ * One datagram for each call: over the descriptor that was passed to us, or else by sd_notify(3), which makes a socket for
+ * it each time: these are rare.  To write all of them ourselves was rejected: libsystemd knows every kind of address that
+ * $NOTIFY_SOCKET can name.  What systemd would throw away is mended here, because it throws it away in silence: a STATUS
+ * that is not UTF-8, and a line break in one, behind which another variable would begin.
  */
 #include "daemon/notify.h"
 
+#include "core/cleanup.h"
+#include "daemon/datagram.h"
 #include "daemon/log.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,11 +22,25 @@
 
 enum { BARRIER_USEC = 5 * 1000 * 1000, STATE_MAX = 2048 };
 
+static int notify_fd = -1;
+
+/* pass_fd goes along, -1: none.  Returns as libsystemd does: 0 is that there is nobody to tell. */
+static int tell(const char *state, int pass_fd)
+{
+	struct iovec part = { (char *) state, strlen(state) };
+	int r;
+
+	if (notify_fd < 0)
+		return pass_fd < 0 ? sd_notify(0, state) : sd_pid_notify_with_fds(0, 0, state, &pass_fd, 1);
+	r = datagram_send(notify_fd, &part, 1, pass_fd, BARRIER_USEC / 1000);
+	return r < 0 ? r : 1;
+}
+
 /* Serving goes on without systemd; that it does not hear us is said once. */
 static void send_state(const char *state)
 {
 	static bool said;
-	int r = sd_notify(0, state);
+	int r = tell(state, -1);
 
 	if (r >= 0 || said)
 		return;
@@ -146,8 +164,10 @@ int notify_store(int fd, const char *name)
 {
 	char state[128];
 
+	if (fd < 0)
+		return -EBADF;
 	(void) snprintf(state, sizeof state, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
-	return told(sd_pid_notify_with_fds(0, 0, state, &fd, 1));
+	return told(tell(state, fd));
 }
 
 int notify_remove(const char *name)
@@ -155,10 +175,42 @@ int notify_remove(const char *name)
 	char state[128];
 
 	(void) snprintf(state, sizeof state, "FDSTOREREMOVE=1\nFDNAME=%s", name);
-	return told(sd_notify(0, state));
+	return told(tell(state, -1));
+}
+
+/* systemd closes the pipe's other end when it comes to it, which is behind all that was sent before. */
+static int barrier_over(uint64_t usec)
+{
+	cleanup(close_fd) int read_fd = -1, write_fd = -1;
+	struct pollfd end;
+	int fds[2];
+	int r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	read_fd = fds[0];
+	write_fd = fds[1];
+	r = tell("BARRIER=1", write_fd);
+	if (r < 0)
+		return r;
+	close_fd(&write_fd);
+	end = (struct pollfd) { .fd = read_fd };
+	r = poll(&end, 1, (int) (usec / 1000));
+	return r < 0 ? -errno : r > 0 ? 0 : -ETIMEDOUT;
 }
 
 int notify_barrier_usec(uint64_t usec)
 {
-	return told(sd_notify_barrier(0, usec));
+	return notify_fd < 0 ? told(sd_notify_barrier(0, usec)) : barrier_over(usec);
+}
+
+void notify_use(int fd)
+{
+	close_fd(&notify_fd);
+	notify_fd = fd;
+}
+
+int notify_descriptor(void)
+{
+	return notify_fd;
 }

@@ -2,10 +2,15 @@
 #pragma once
 
 /*
- * Notify: what systemd is told, by sd_notify(3).  Main thread only.  Without $NOTIFY_SOCKET nothing happens; when
- * the socket is gone that is logged once and serving goes on.
+ * Notify: what systemd is told, by sd_notify(3), or over a descriptor that was passed to us because we may make no socket.
+ * Main thread only.  Without either nothing happens; when the socket is gone that is logged once and serving goes on.
  */
 #include <stdint.h>
+
+#define NOTIFY_NAME "notify"			/* of the descriptor: OpenFile=/run/systemd/notify:notify */
+
+void notify_use(int fd);			/* takes it, in place of one before; -1: by sd_notify(3) again */
+int notify_descriptor(void);			/* borrowed; -1: there is none */
 
 void notify_ready(const char *status);
 void notify_ready_and_remove(const char *name, const char *status);	/* and what is stored under FDNAME=name goes, in one */

@@ -8,6 +8,7 @@
 
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "daemon/journal.h"
 #include "daemon/listeners.h"
 #include "daemon/notify.h"
 #include "http/carry.h"
@@ -105,6 +106,12 @@ static int inherit(int fd)
 	return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
 }
 
+static int pass_on_one(FILE *to, int fd, const char *name)
+{
+	(void) fprintf(to, "%s%d:%s", ftell(to) > 0 ? "," : "", fd, name);
+	return inherit(fd);
+}
+
 /* They keep their numbers, which LISTEN_FDS= could not tell: there may be others between them. */
 static int pass_on(const struct listeners *listeners, int handover_fd)
 {
@@ -116,10 +123,12 @@ static int pass_on(const struct listeners *listeners, int handover_fd)
 
 	if (!to)
 		return -ENOMEM;
-	for (size_t i = 0; i < listeners->n && r == 0; i++) {
-		r = listeners->at[i].passed ? inherit(listeners->at[i].fds[0]) : -EOPNOTSUPP;
-		(void) fprintf(to, "%s%d:%s", i > 0 ? "," : "", listeners->at[i].fds[0], listeners->at[i].name);
-	}
+	for (size_t i = 0; i < listeners->n && r == 0; i++)
+		r = listeners->at[i].passed ? pass_on_one(to, listeners->at[i].fds[0], listeners->at[i].name) : -EOPNOTSUPP;
+	if (r == 0 && journal_descriptor() >= 0)
+		r = pass_on_one(to, journal_descriptor(), JOURNAL_NAME);
+	if (r == 0 && notify_descriptor() >= 0)
+		r = pass_on_one(to, notify_descriptor(), NOTIFY_NAME);
 	if (fclose(to) != 0)
 		return -ENOMEM;
 	if (r == 0)
