@@ -31,13 +31,13 @@ class Skip(Exception):
 	"""This check needs what is not there; the text says what."""
 
 
-checks = []		# sentence and function, in the order of their files
+checks = []		# sentence, the version of systemd that it needs, and function, in the order of their files
 m = Machine()
 
 
-def check(sentence):
+def check(sentence, since=0):
 	def add(function):
-		checks.append((sentence, function))
+		checks.append((sentence, since, function))
 		return function
 	return add
 

@@ -16,6 +16,7 @@ def _():
 
 def try_uninstall():
 	"""On the root directory before it is booted, when nothing else changes it.  Installs, in the end."""
+	said.clear()
 	before = listing(m.root)
 	m.make("install")
 	brought = listing(m.root) - before

@@ -92,7 +92,7 @@ def release():
 
 
 def mirror(suite):
-	"""Where this machine gets its packages from; None leaves it to debootstrap."""
+	"""Where this machine gets a release's packages from; None leaves it to debootstrap."""
 	directory = "/etc/apt/sources.list.d"
 	files = ["/etc/apt/sources.list"]
 	if os.path.isdir(directory):
@@ -131,11 +131,16 @@ def cached_root(suite):
 	# without reaching into them, and its children end with it.
 	command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 		   "debootstrap", "--variant=minbase", "--include=" + PACKAGES, suite, new]
-	where = mirror(suite)
+	where = mirror(suite) or mirror(release())	# a mirror has all releases
 	if where:
 		command.append(where)
 	try:
-		run(command)
+		try:
+			run(command)
+		except RuntimeError as error:
+			if suite == release():
+				raise
+			raise Unable(f"no root directory of {suite} can be made: {str(error).splitlines()[-1]}") from error
 		try:
 			os.rename(new, root)
 		except OSError:
@@ -217,6 +222,11 @@ class Done:
 		return f"exit status {self.status}, out {self.out!r}, err {self.err!r}"
 
 
+def enter_network(descriptor):
+	if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET) != 0:
+		raise OSError(ctypes.get_errno(), "setns")
+
+
 class Machine:
 	def __init__(self):
 		self.scratch = None
@@ -228,18 +238,18 @@ class Machine:
 		self.build = None
 		self.tools = None		# the build that has programs of the tests
 		self.delivered = None		# the configuration that make install brings
+		self.suite = None
+		self.systemd = None		# its version, a number
+		self.outside = os.open("/proc/self/ns/net", os.O_RDONLY)
 
 	def prepare(self, build, suite):
 		self.lock = be_alone()
+		self.suite = suite
 		cache, lower = cached_root(suite)
 		self.scratch = tempfile.mkdtemp(prefix="run-", dir=cache)
-		try:
-			self.lay_root(lower)
-			self.tools = build
-			self.build = make_build(build, self.scratch)
-		except BaseException:
-			self.close()
-			raise
+		self.lay_root(lower)
+		self.tools = build
+		self.build = make_build(build, self.scratch)
 
 	def lay_root(self, lower):
 		upper, work, root = (os.path.join(self.scratch, name) for name in ("upper", "work", "root"))
@@ -264,15 +274,24 @@ class Machine:
 		return path
 
 	def boot(self):
+		# Newer systemds know but one hierarchy of control groups, and filter packets by BPF.
 		self.nspawn = subprocess.Popen(
-			["systemd-nspawn", "-q", "-D", self.root, "--register=no", "--keep-unit", "-b", "--private-network"],
-			stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+			["systemd-nspawn", "-q", "-D", self.root, "--register=no", "--keep-unit", "-b", "--private-network",
+			 "--system-call-filter=bpf"],
+			stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+			env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
 		self.leader = eventually("the container has a first process", self.find_leader)
 		eventually("systemd in the container is up", self.is_up, 60)
-		network = os.open(f"/proc/{self.leader}/ns/net", os.O_RDONLY)
-		if ctypes.CDLL(None, use_errno=True).setns(network, CLONE_NEWNET) != 0:
-			raise OSError(ctypes.get_errno(), "setns")
-		os.close(network)
+		self.systemd = int(self.must("systemctl", "--version").split()[1])
+		with open(f"/proc/{self.leader}/ns/net", encoding="ascii") as network:
+			enter_network(network.fileno())
+		self.see_that_it_runs()
+
+	def see_that_it_runs(self):
+		"""It was linked with this machine's libraries."""
+		done = self.command("reactord", "--version")
+		if self.suite != release() and re.search("error while loading shared libraries|version `.*' not found", done.err):
+			raise Unable(f"what is built here does not run on {self.suite}: {done.err.strip()}")
 
 	def find_leader(self):
 		if self.nspawn.poll() is not None:
@@ -358,8 +377,10 @@ class Machine:
 		return eventually(f"the journal has {what}", look)
 
 	def close(self):
+		enter_network(self.outside)
 		if self.nspawn and self.nspawn.poll() is None:
 			self.power_off()
+		self.nspawn = self.leader = None
 		if self.mounted:
 			# Lazily, if something holds it for a moment longer.
 			if subprocess.run(["umount", self.root], stderr=subprocess.DEVNULL, check=False).returncode != 0:
@@ -370,6 +391,7 @@ class Machine:
 			self.scratch = None
 		if self.lock:
 			self.lock.close()
+			self.lock = None
 
 	def power_off(self):
 		"""In order, else by killing its first process, with which the kernel ends all others."""
