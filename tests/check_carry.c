@@ -22,6 +22,8 @@ static struct snapshot *older[4];
 static size_t n_older;
 static _Atomic uint64_t passed_ms;
 static unsigned open_fds;
+static const char *const *next_names;		/* of the second server */
+static size_t n_next_names;
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
@@ -39,6 +41,7 @@ static void setup(void)
 {
 	atomic_store(&passed_ms, 0);
 	n_older = 0;
+	n_next_names = 0;
 	open_fds = count_open_fds();
 	long_body = make_pattern(LONG_BODY, 1);
 }
@@ -73,18 +76,28 @@ static struct snapshot *routes_of(uint64_t number, struct slice body)
 		{ .path = SLICE("/slow"), .delay_ms = DELAY_MS, .answer = answer_with(SLICE("slow")) },
 		{ .path = SLICE("/long"), .answer = answer_with((struct slice) { long_body, LONG_BODY }) },
 		{ .path = SLICE("/to/"), .prefix = true, .answer = { .status = 201, .fields = &location, .n_fields = 1 } },
+		{ .name = 1, .path = SLICE("/whoami"), .answer = answer_with(SLICE("one")) },
+		{ .name = 2, .path = SLICE("/whoami"), .answer = answer_with(SLICE("two")) },
 	};
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 6; i++)
 		routes[i].on = ROUTE_ALWAYS;
 	limits.max_connections = MANY + 10;
-	return make_routes(number, &limits, routes, 4);
+	return make_routes(number, &limits, routes, 6);
+}
+
+static const char *const names[] = { "http", "admin" };
+static const char *const other_names[] = { "admin", "http" };
+
+static void open_from_by_name(int way, uint8_t name)
+{
+	from = (struct site) { .open_fds = count_open_fds(), .name = name, .names = names, .n_names = 2 };
+	site_open_snapshot(&from, way, routes_of(7, hello), MANY + 10);
 }
 
 static void open_from(int way)
 {
-	from = (struct site) { .open_fds = count_open_fds() };
-	site_open_snapshot(&from, way, routes_of(7, hello), MANY + 10);
+	open_from_by_name(way, 0);
 }
 
 /* All that the first server has, to a second one, which answers with another body. */
@@ -114,7 +127,7 @@ static void carry_over(int way, uint32_t layout)
 	arrivals.snapshots = (const struct snapshot **) older;
 	arrivals.n_snapshots = n_older;
 
-	to = (struct site) { .open_fds = count_open_fds() };
+	to = (struct site) { .open_fds = count_open_fds(), .names = next_names, .n_names = n_next_names };
 	site_open_snapshot(&to, way, routes_of(8, SLICE("second")), MANY + 10);
 	question = carry_to(to.server, &arrivals);
 	WAIT_UNTIL(&to, server_answered(to.server, question));
@@ -247,6 +260,58 @@ START_TEST(a_timeout_goes_on_from_where_it_was)
 }
 END_TEST
 
+#define WHOAMI "GET /whoami HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* The numbers are another process's: "admin" is 2 here and 1 there. */
+START_TEST(who_came_by_a_listener_of_a_name_is_answered_by_that_name)
+{
+	struct client idle, busy;
+
+	open_from_by_name(_i, 2);
+	client_open(&idle, &from);
+	client_open(&busy, &from);
+	say(&idle, WHOAMI);
+	hear_reply(&idle, 200, SLICE("two"));
+	say_bytes(&busy, WHOAMI, 10);
+	wait_for_standing(&from, 2);
+	turn_over(&from);
+	turn_over(&from);
+	next_names = other_names;
+	n_next_names = 2;
+	carry_over(_i, CARRY_LAYOUT);
+	say(&idle, WHOAMI);
+	hear_reply(&idle, 200, SLICE("one"));
+	say(&busy, WHOAMI + 10);
+	hear_reply(&busy, 200, SLICE("one"));
+	client_close(&idle);
+	client_close(&busy);
+}
+END_TEST
+
+/* One name less, or bytes that nobody understands. */
+static const struct {
+	size_t n_names;
+	uint32_t layout;
+} without_name[] = { { 1, CARRY_LAYOUT }, { 2, CARRY_LAYOUT + 1 } };
+
+START_TEST(of_a_name_that_is_gone_what_is_for_all_is_answered)
+{
+	static const char *const one_name[] = { "http", "other" };
+	struct client client;
+
+	open_from_by_name(WORKER_INLINE, 2);
+	client_open(&client, &from);
+	say(&client, WHOAMI);
+	hear_reply(&client, 200, SLICE("two"));
+	next_names = one_name;
+	n_next_names = without_name[_i].n_names;
+	carry_over(WORKER_INLINE, without_name[_i].layout);
+	say(&client, WHOAMI);
+	hear_reply(&client, 200, SLICE("second"));
+	client_close(&client);
+}
+END_TEST
+
 START_TEST(of_another_layout_only_idle_ones_are_taken)
 {
 	struct client idle, busy;
@@ -281,6 +346,8 @@ int main(void)
 	tcase_add_loop_test(tests, a_long_answer_is_finished_from_the_bytes_it_was_begun_with, 0, WAYS);
 	tcase_add_loop_test(tests, a_delayed_answer_comes_when_it_was_due, 0, WAYS);
 	tcase_add_loop_test(tests, a_timeout_goes_on_from_where_it_was, 0, WAYS);
+	tcase_add_loop_test(tests, who_came_by_a_listener_of_a_name_is_answered_by_that_name, 0, WAYS);
+	tcase_add_loop_test(tests, of_a_name_that_is_gone_what_is_for_all_is_answered, 0, 2);
 	tcase_add_loop_test(tests, of_another_layout_only_idle_ones_are_taken, 0, WAYS);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

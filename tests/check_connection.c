@@ -2088,8 +2088,8 @@ START_TEST(the_access_log_names_the_route_that_answered)
 {
 	char name[] = "/abc/*";
 	struct route_setting routes[] = {
-		{ .name = SLICE("response"), .on = ROUTE_ALWAYS, .answer = answer_with(hello) },
-		{ .name = slice_of(name), .path = SLICE("/abc/"), .prefix = true, .on = ROUTE_ALWAYS, .answer = answer_with(hello) },
+		{ .section = SLICE("response"), .on = ROUTE_ALWAYS, .answer = answer_with(hello) },
+		{ .section = slice_of(name), .path = SLICE("/abc/"), .prefix = true, .on = ROUTE_ALWAYS, .answer = answer_with(hello) },
 	};
 	struct http_answer answer = answer_with(hello);
 	struct report report;

@@ -14,6 +14,7 @@ static struct {
 	struct route_answer *answers;
 	uint32_t n;
 	_Atomic bool on[4];
+	uint8_t name;			/* of the listener that is asked */
 } f;
 
 static void make_site(const struct route_settings *site)
@@ -30,6 +31,7 @@ static void teardown(void)
 {
 	f.routes = routes_free(f.routes);
 	free_pointer(&f.answers);
+	f.name = 0;
 	for (int i = 0; i < 4; i++)
 		f.on[i] = false;
 }
@@ -49,7 +51,7 @@ static struct http_request ask(const char *method, const char *host, const char 
 static const struct http_answer *find(const struct http_request *request)
 {
 	static char scratch[3 * HTTP_REQUEST_LINE_MAX];
-	uint32_t number = routes_find(f.routes, request, scratch);
+	uint32_t number = routes_find(f.routes, f.name, request, scratch);
 
 	ck_assert_uint_lt(number, f.n);
 	return &f.answers[number].answer;
@@ -318,6 +320,60 @@ START_TEST(the_search_agrees_with_trying_all)
 }
 END_TEST
 
+/* --- listeners by name ------------------------------------------------------------------------------------------- */
+
+static const struct route_setting named[] = {
+	ROUTE("", "", false, 200),
+	ROUTE("", "/a", false, 401),
+	ROUTE("", "/b/", true, 402),
+	{ .name = 1, .on = ROUTE_ALWAYS, .rest = true, .answer.status = 210 },
+	{ .name = 1, .path = SLICE("/a"), .on = ROUTE_ALWAYS, .answer.status = 411 },
+	{ .name = 1, .path = SLICE("/b/"), .prefix = true, .on = 0, .answer.status = 412 },
+	{ .name = 1, .path = SLICE("/b"), .prefix = true, .on = ROUTE_ALWAYS, .answer.status = 413 },
+	{ .name = 2, .path = SLICE("/c"), .on = ROUTE_ALWAYS, .answer.status = 421 },
+	{ .name = 2, .host = SLICE("h"), .path = SLICE("/"), .prefix = true, .on = ROUTE_ALWAYS, .answer.status = 422 },
+	{ .all = true, .on = 1, .answer.status = 503 },
+	{ .name = 1, .all = true, .on = 2, .answer.status = 513 },
+};
+
+static const struct {
+	uint8_t name;
+	const char *host, *target;
+	unsigned on, status;		/* on: bits of switches */
+} by_name[] = {
+	{ 0, "x", "/", 0, 200 },
+	{ 0, "x", "/a", 0, 401 },
+	{ 0, "x", "/b/c", 1, 402 },
+	{ 0, "x", "/c", 0, 200 },
+	{ 1, "x", "/", 0, 210 },	/* in place of [response] */
+	{ 1, "x", "/c", 0, 210 },	/* that of another name */
+	{ 1, "x", "/a", 0, 411 },	/* before the same pattern for all */
+	{ 1, "x", "/b/c", 1, 412 },
+	{ 1, "x", "/b/c", 0, 402 },	/* which is there while it is off; a longer one goes before a name's */
+	{ 1, "x", "/bc", 0, 413 },
+	{ 2, "x", "/", 0, 200 },	/* has a route, and no rest of its own */
+	{ 2, "x", "/c", 0, 421 },
+	{ 2, "h", "/a", 0, 422 },
+	{ 1, "h", "/a", 0, 411 },
+	{ 3, "x", "/a", 0, 401 },	/* has nothing of its own */
+	{ 255, "x", "/", 0, 200 },
+	{ 0, "x", "/a", 2, 503 },
+	{ 1, "x", "/a", 2, 503 },
+	{ 1, "x", "/a", 4, 513 },
+	{ 1, "x", "/a", 6, 513 },
+	{ 2, "x", "/a", 4, 401 },
+};
+
+START_TEST(a_name_of_listeners_has_answers_of_its_own_beside_those_for_all)
+{
+	f.name = by_name[_i].name;
+	for (int i = 0; i < 3; i++)
+		f.on[i] = by_name[_i].on >> i & 1;
+	make(named, sizeof named / sizeof *named);
+	ck_assert_uint_eq(get(by_name[_i].host, by_name[_i].target)->status, by_name[_i].status);
+}
+END_TEST
+
 /* --- switches ---------------------------------------------------------------------------------------------------- */
 
 static const struct route_setting switched[] = {
@@ -501,15 +557,15 @@ END_TEST
 /* --- names ------------------------------------------------------------------------------------------------------- */
 
 /* Each has another number of answers than its neighbours. */
-static const struct route_setting named[] = {
-	{ .name = SLICE("response"), .on = ROUTE_ALWAYS, .answer.status = 200 },
-	{ .name = SLICE("/a"), .path = SLICE("/a"), .on = ROUTE_ALWAYS, .answer.status = 404 },
-	{ .name = SLICE("/b/*"), .path = SLICE("/b/"), .prefix = true, .on = ROUTE_ALWAYS, .methods = SLICE("GET"),
+static const struct route_setting sections[] = {
+	{ .section = SLICE("response"), .on = ROUTE_ALWAYS, .answer.status = 200 },
+	{ .section = SLICE("/a"), .path = SLICE("/a"), .on = ROUTE_ALWAYS, .answer.status = 404 },
+	{ .section = SLICE("/b/*"), .path = SLICE("/b/"), .prefix = true, .on = ROUTE_ALWAYS, .methods = SLICE("GET"),
 	  .answer = { .status = 200, .body = SLICE("b") }, .validators.etag = SLICE("\"b\""), .gzip_body = SLICE("z"),
 	  .gzip_etag = SLICE("\"z\"") },
-	{ .name = SLICE("/c"), .path = SLICE("/c"), .on = ROUTE_ALWAYS, .methods = SLICE("GET"), .other_methods = 501,
+	{ .section = SLICE("/c"), .path = SLICE("/c"), .on = ROUTE_ALWAYS, .methods = SLICE("GET"), .other_methods = 501,
 	  .answer.status = 301 },
-	{ .name = SLICE("maintenance"), .all = true, .on = 0, .answer.status = 503 },
+	{ .section = SLICE("maintenance"), .all = true, .on = 0, .answer.status = 503 },
 };
 
 static const struct {
@@ -538,9 +594,9 @@ START_TEST(an_answer_has_the_name_of_the_section_that_says_it)
 	struct http_request request = ask(names[_i].method, "h", names[_i].target, names[_i].fields);
 	struct slice name;
 
-	make(named, COUNT(named));
+	make(sections, COUNT(sections));
 	f.on[0] = names[_i].maintenance;
-	name = routes_name(f.routes, routes_find(f.routes, &request, scratch));
+	name = routes_name(f.routes, routes_find(f.routes, 0, &request, scratch));
 	ck_assert_msg(slice_equal(name, slice_of(names[_i].name)), "%.*s", (int) name.length, name.at);
 }
 END_TEST
@@ -550,7 +606,7 @@ START_TEST(an_error_is_named_by_its_status)
 	char expected[32];
 	struct slice name;
 
-	make(named, COUNT(named));
+	make(sections, COUNT(sections));
 	for (uint32_t i = 0; i < ROUTE_FIXED; i++) {
 		name = routes_name(f.routes, i);
 		(void) snprintf(expected, sizeof expected, "error %u", f.answers[i].answer.status);
@@ -574,6 +630,7 @@ int main(void)
 	tcase_add_test(tests, an_allow_that_is_configured_stays_the_only_one);
 	tcase_add_loop_test(tests, the_longest_that_matches_wins, 0, COUNT(found));
 	tcase_add_test(tests, without_a_host_the_routes_of_any_host_are_found);
+	tcase_add_loop_test(tests, a_name_of_listeners_has_answers_of_its_own_beside_those_for_all, 0, COUNT(by_name));
 	tcase_add_test(tests, the_search_agrees_with_trying_all);
 	tcase_add_test(tests, a_route_that_is_off_is_not_there);
 	tcase_add_test(tests, maintenance_goes_before_all_routes);

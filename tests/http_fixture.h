@@ -29,6 +29,9 @@ struct site {
 	struct snapshot *snapshots[SITE_SNAPSHOTS_MAX];
 	unsigned n_snapshots;
 	int listener, answer_fd;
+	uint8_t name;				/* of the listener; set it and names before the site is opened */
+	const char *const *names;
+	size_t n_names;
 	struct sockaddr_storage at;
 	socklen_t at_length;
 	_Atomic uint32_t connections;
@@ -110,12 +113,14 @@ static inline void site_open_snapshot(struct site *site, int way, struct snapsho
 	site_listen(site, family_of(way));
 	site->snapshots[0] = snapshot;
 	site->n_snapshots = 1;
-	listener = (struct server_listener) { .fd = site->listener, .lasting = true };
+	listener = (struct server_listener) { .fd = site->listener, .name = site->name, .lasting = true };
 	options = (struct server_options) {
 		.mode = mode_of(way),
 		.max_connections = room,
 		.listeners = &listener,
 		.n_listeners = 1,
+		.names = site->names,
+		.n_names = site->n_names,
 		.snapshot = snapshot,
 		.connections = &site->connections,
 		.answer_fd = site->answer_fd,

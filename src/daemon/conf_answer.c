@@ -528,7 +528,7 @@ static struct slice shown_in_log(const struct conf_answer *answer)
 static struct route_setting route_setting(const struct conf_answer *from)
 {
 	return (struct route_setting) {
-		.name = shown_in_log(from),
+		.section = shown_in_log(from),
 		.host = slice_of(from->host ? from->host : ""),
 		.path = { from->path, from->path_length },
 		.prefix = from->prefix,

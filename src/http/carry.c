@@ -15,7 +15,7 @@ struct carried_connection {
 	struct connection connection;
 	uint64_t since_ms;		/* when its timer was started */
 	uint32_t kept_length;
-	uint32_t reserved;
+	uint32_t name;			/* server->names of its listener's: its number is this process's own; 0: it had none */
 };
 
 struct carried_snapshot {
@@ -54,6 +54,7 @@ static int carry_connection(struct handover *handover, struct server *server, ui
 		.connection = *c,
 		.since_ms = server->records.timers[slot].since_ms,
 		.kept_length = c->flags & CONNECTION_KEPT ? RECORDS_KEPT_MAX : 0,
+		.name = server->names[c->name],
 	};
 	struct iovec parts[] = {
 		{ &carried, sizeof carried },
@@ -141,6 +142,15 @@ static void put_back(struct server *server, uint32_t slot, const struct carried_
 		memcpy(records_kept(&server->records, slot), bytes + c->in_length + c->out_length, carried->kept_length);
 }
 
+/* A name that is gone has nothing of its own. */
+static uint8_t number_of(const struct server *server, uint32_t name)
+{
+	for (unsigned i = 1; i <= ROUTE_NAMES_MAX && name != 0; i++)
+		if (server->names[i] == name)
+			return (uint8_t) i;
+	return 0;
+}
+
 static int take_connection(struct server *server, struct handover_item *item, uint32_t layout)
 {
 	static const struct carried_connection fresh = {
@@ -157,6 +167,7 @@ static int take_connection(struct server *server, struct handover_item *item, ui
 	r = connection_resume(server, item->fd, &carried->connection, carried->since_ms, &slot);
 	if (r < 0)
 		return r;
+	server->records.connections[slot].name = number_of(server, carried->name);
 	item->fd = -1;
 	put_back(server, slot, carried);
 	return 0;

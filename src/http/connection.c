@@ -298,7 +298,7 @@ static void begin_request(struct turn *t)
 	const struct http_request *request = &t->server->request;
 	const struct http_limits *limits = server_limits(t->server);
 	struct held *held = t->server->held;
-	uint32_t answer = routes_find(held->snapshot->routes, request, t->server->discard);
+	uint32_t answer = routes_find(held->snapshot->routes, t->c->name, request, t->server->discard);
 	const struct prepared *prepared = &held->snapshot->answers[answer];
 	struct connection *c = t->c;
 	uint64_t number = number_of_request(c);
@@ -1000,7 +1000,7 @@ int connection_resume(struct server *server, int fd, const struct connection *re
 }
 
 /* Returns whether it stays: its request may have been answered, and the connection closed, at once. */
-static bool open_connection(struct server *server, int fd)
+static bool open_connection(struct server *server, int fd, uint8_t name)
 {
 	uint32_t number = ++server->accepted;
 	bool admitted = admit(server, number, fd);
@@ -1022,7 +1022,7 @@ static bool open_connection(struct server *server, int fd)
 	if (interest_slot(id) >= server->high_slot)
 		server->high_slot = interest_slot(id) + 1;
 	c = server_connection(server, id);
-	*c = (struct connection) { .state = CONNECTION_HEAD, .number = number, .minor = 1 };
+	*c = (struct connection) { .state = CONNECTION_HEAD, .number = number, .name = name, .minor = 1 };
 	t = turn_of(server, id);
 	c->flags = CONNECTION_MORE;
 	if (admitted) {
@@ -1064,20 +1064,20 @@ static bool accept_can_go_on(struct server *server, int error)
 	}
 }
 
-void connection_accept_rest(struct server *server, int listener)
+void connection_accept_rest(struct server *server, const struct server_listener *listener)
 {
 	for (int i = 0; i < ACCEPTS_OF_THE_REST && server->refusals < SERVER_REFUSALS_MAX; i++) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
-			(void) open_connection(server, fd);
+			(void) open_connection(server, fd, listener->name);
 		else if (!accept_can_go_on(server, errno))
 			return;
 	}
 }
 
 /* Accepts some; returns whether there may be more, and how many of them stay. */
-static bool accept_some(struct server *server, int listener, unsigned *ret_stay)
+static bool accept_some(struct server *server, const struct server_listener *listener, unsigned *ret_stay)
 {
 	*ret_stay = 0;
 	for (int i = 0; i < CONNECTION_ACCEPTS_PER_TURN; i++) {
@@ -1087,9 +1087,9 @@ static bool accept_some(struct server *server, int listener, unsigned *ret_stay)
 			server_pause(server);
 		if (server->paused)
 			return false;
-		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			*ret_stay += open_connection(server, fd);
+			*ret_stay += open_connection(server, fd, listener->name);
 		else if (!accept_can_go_on(server, errno))
 			return false;
 	}
@@ -1102,7 +1102,7 @@ void connection_accept(void *arg, interest_id id, uint32_t ready)
 	unsigned stay;
 
 	(void) ready;
-	if (accept_some(server, executor_fd(server->ex, id), &stay))
+	if (accept_some(server, server_listener(server, id), &stay))
 		executor_again(server->ex, id);
 	if (stay > 0 && !server->paused)
 		server_let_others_accept(server, id);

@@ -56,8 +56,9 @@ struct connection {
 	uint16_t answer;			/* of the request whose content is being read, or that waits for it */
 	uint16_t flags;
 	uint8_t state;				/* enum connection_state */
-	uint8_t minor;				/* of that request */
-	uint8_t waits;				/* POLLER_READ or POLLER_WRITE as told to the executor; 0: nothing yet */
+	uint8_t name;				/* of the listener that it came by, as routes.h numbers them */
+	uint8_t minor : 4;			/* of that request */
+	uint8_t waits : 4;			/* POLLER_READ or POLLER_WRITE as told to the executor; 0: nothing yet */
 	uint8_t timer;				/* enum server_timer that runs, 0: none */
 	uint32_t in_kernel;			/* sent and not taken by the client when TIMER_WRITE was started */
 };
@@ -66,7 +67,8 @@ struct connection {
 void connection_accept(void *arg, interest_id id, uint32_t ready);
 
 /* Accepts what is queued, even in a pause, before a listener of our own is closed: nobody else would. */
-void connection_accept_rest(struct server *server, int listener);
+struct server_listener;
+void connection_accept_rest(struct server *server, const struct server_listener *listener);
 
 /* Callback of a timer list, one for each enum server_timer. */
 void connection_timed_out(void *arg, interest_id id);

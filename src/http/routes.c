@@ -10,6 +10,9 @@
  * sorted before it, and all that is sorted between begins with that, too.  So a look-up is a binary search and a few
  * steps up.  Trying one pattern after the other would be simpler; a list of a thousand old addresses with their
  * redirects is an ordinary configuration, and it would cost more than all the rest of a request.
+ *
+ * Each name of listeners that has something of its own has a table of its own, in which what is for all is repeated.  One
+ * table, whose routes say whom they are for, would be smaller, and each look-up would walk past those of others.
  */
 #include "http/routes.h"
 
@@ -24,8 +27,11 @@
 enum { NO_PATTERN = UINT32_MAX };
 
 struct route {
-	struct slice name;
+	struct slice section;		/* its name, for the log */
 	uint32_t first;			/* of its answers: all up to the next route's first are its own */
+	struct slice host, path;
+	bool prefix, all;
+	uint8_t name;			/* only for listeners of this name; 0: for all */
 	uint32_t answer;
 	uint32_t gzip;			/* the same, compressed; 0: there is none */
 	uint32_t not_modified, gzip_not_modified;	/* 304; 0: the answer is no success, so nothing is asked of it */
@@ -49,12 +55,20 @@ struct host {
 	uint32_t first, n;		/* its patterns */
 };
 
+struct table {
+	struct pattern *patterns;	/* owned; sorted by host, path, prefix before exact, for all before for the name */
+	struct host *hosts;		/* owned; sorted, so that "any" is the first if it is there */
+	size_t n_patterns, n_hosts;
+	const struct route *all[2];	/* go before all others while they are on: the name's, and that for all; or NULL */
+	const struct route *rest;	/* [response]'s, or [listen NAME]'s */
+};
+
 struct routes {
 	struct route *routes;		/* owned; the first is [response]'s */
-	struct pattern *patterns;	/* owned; sorted by host, path, prefix before exact */
-	struct host *hosts;		/* owned; sorted, so that "any" is the first if it is there */
-	size_t n_routes, n_patterns, n_hosts;
-	const struct route *all;	/* goes before all others while it is on; NULL: there is none */
+	size_t n_routes;
+	struct table *tables;		/* owned; the first is of all names that have none of their own */
+	size_t n_tables;
+	const struct table *by_name[ROUTE_NAMES_MAX + 1];
 	const _Atomic bool *on;		/* borrowed */
 	char *text;			/* owned: what slices point to */
 	size_t text_length;
@@ -128,7 +142,7 @@ static size_t text_size(const struct route_settings *settings)
 	for (size_t i = 0; i < settings->n_routes; i++) {
 		const struct route_setting *from = &settings->routes[i];
 
-		size += from->name.length + from->host.length + from->path.length + 2 * from->methods.length + sizeof ", HEAD, OPTIONS" +
+		size += from->section.length + from->host.length + from->path.length + 2 * from->methods.length + sizeof ", HEAD, OPTIONS" +
 			from->validators.etag.length + from->gzip_etag.length;
 	}
 	return size;
@@ -241,8 +255,13 @@ static void add_route(struct making *m, struct route *route, const struct route_
 	struct slice allowed = SLICE(ALLOWED);
 
 	*route = (struct route) {
-		.name = keep(m->routes, from->name),
+		.section = keep(m->routes, from->section),
 		.first = m->n_answers,
+		.host = keep(m->routes, from->host),
+		.path = keep(m->routes, from->path),
+		.prefix = from->prefix,
+		.all = from->all,
+		.name = from->name,
 		.methods = keep(m->routes, from->methods),
 		.on = from->on,
 		.validators = { keep(m->routes, from->validators.etag), from->validators.modified },
@@ -298,14 +317,17 @@ static int compare_slices(struct slice a, struct slice b)
 	return r ? r : (a.length > b.length) - (a.length < b.length);
 }
 
+/* Whoever comes last is tried first. */
 static int compare_routes(const void *a_, const void *b_)
 {
-	const struct route_setting *a = *(const struct route_setting *const *) a_, *b = *(const struct route_setting *const *) b_;
+	const struct route *a = *(const struct route *const *) a_, *b = *(const struct route *const *) b_;
 	int r = compare_slices(a->host, b->host);
 
 	if (r == 0)
 		r = compare_slices(a->path, b->path);
-	return r ? r : b->prefix - a->prefix;
+	if (r == 0)
+		r = b->prefix - a->prefix;
+	return r ? r : a->name - b->name;
 }
 
 static bool begins_with(struct slice text, struct slice prefix)
@@ -313,42 +335,75 @@ static bool begins_with(struct slice text, struct slice prefix)
 	return text.length >= prefix.length && (prefix.length == 0 || memcmp(text.at, prefix.at, prefix.length) == 0);
 }
 
-static void add_pattern(struct routes *routes, const struct route_setting *from, uint32_t route)
+static void add_pattern(struct table *table, const struct routes *routes, const struct route *route)
 {
-	struct host *host = routes->n_hosts > 0 ? &routes->hosts[routes->n_hosts - 1] : NULL;
-	uint32_t number = (uint32_t) routes->n_patterns++;
-	struct pattern *pattern = &routes->patterns[number];
+	struct host *host = table->n_hosts > 0 ? &table->hosts[table->n_hosts - 1] : NULL;
+	uint32_t number = (uint32_t) table->n_patterns++;
+	struct pattern *pattern = &table->patterns[number];
 	uint32_t up = NO_PATTERN;
 
-	if (!host || !slice_equal(host->name, from->host)) {
-		host = &routes->hosts[routes->n_hosts++];
-		*host = (struct host) { .name = keep(routes, from->host), .first = number };
+	if (!host || !slice_equal(host->name, route->host)) {
+		host = &table->hosts[table->n_hosts++];
+		*host = (struct host) { .name = route->host, .first = number };
 	}
-	*pattern = (struct pattern) { .path = keep(routes, from->path), .prefix = from->prefix, .route = route };
+	*pattern = (struct pattern) {
+		.path = route->path, .prefix = route->prefix, .route = (uint32_t) (route - routes->routes),
+	};
 	if (host->n++ > 0)
 		up = number - 1;
-	while (up != NO_PATTERN && !begins_with(pattern->path, routes->patterns[up].path))
-		up = routes->patterns[up].up;
+	while (up != NO_PATTERN && !begins_with(pattern->path, table->patterns[up].path))
+		up = table->patterns[up].up;
 	pattern->up = up;
 }
 
-/* The routes behind [response], sorted; their numbers stay. */
-static int add_patterns(struct routes *routes, const struct route_settings *settings)
+/* What is for all, and for the name; 0 has no more than the former. */
+static int fill_table(struct table *table, const struct routes *routes, const struct route_settings *settings, uint8_t name)
 {
-	cleanup(free_pointer) const struct route_setting **sorted = calloc(settings->n_routes, sizeof *sorted);
+	cleanup(free_pointer) const struct route **sorted = calloc(routes->n_routes, sizeof *sorted);
 	size_t n = 0;
 
 	if (!sorted)
 		return -ENOMEM;
-	for (size_t i = 1; i < settings->n_routes; i++) {
-		if (settings->routes[i].all)
-			routes->all = &routes->routes[i];
+	table->rest = routes->routes;
+	for (size_t i = 1; i < routes->n_routes; i++) {
+		const struct route *route = &routes->routes[i];
+
+		if (route->name != 0 && route->name != name)
+			continue;
+		if (settings->routes[i].rest)
+			table->rest = route;
+		else if (route->all)
+			table->all[route->name == 0] = route;
 		else
-			sorted[n++] = &settings->routes[i];
+			sorted[n++] = route;
 	}
+	table->patterns = calloc(n + 1, sizeof *table->patterns);
+	table->hosts = calloc(n + 1, sizeof *table->hosts);
+	if (!table->patterns || !table->hosts)
+		return -ENOMEM;
 	qsort(sorted, n, sizeof *sorted, compare_routes);
 	for (size_t i = 0; i < n; i++)
-		add_pattern(routes, sorted[i], (uint32_t) (sorted[i] - settings->routes));
+		add_pattern(table, routes, sorted[i]);
+	return 0;
+}
+
+static int add_tables(struct routes *routes, const struct route_settings *settings)
+{
+	bool has_own[ROUTE_NAMES_MAX + 1] = { true };
+	size_t n = 0;
+
+	for (size_t i = 1; i < routes->n_routes; i++)
+		has_own[routes->routes[i].name] = true;
+	for (unsigned name = 0; name <= ROUTE_NAMES_MAX; name++)
+		n += has_own[name];
+	routes->tables = calloc(n, sizeof *routes->tables);
+	if (!routes->tables)
+		return -ENOMEM;
+	for (unsigned name = 0; name <= ROUTE_NAMES_MAX; name++) {
+		routes->by_name[name] = has_own[name] ? &routes->tables[routes->n_tables++] : routes->tables;
+		if (has_own[name] && fill_table(&routes->tables[routes->n_tables - 1], routes, settings, (uint8_t) name) < 0)
+			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -364,14 +419,12 @@ int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t 
 	routes->on = on;
 	routes->n_routes = settings->n_routes;
 	routes->routes = calloc(settings->n_routes, sizeof *routes->routes);
-	routes->patterns = calloc(settings->n_routes, sizeof *routes->patterns);
-	routes->hosts = calloc(settings->n_routes, sizeof *routes->hosts);
 	routes->text = malloc(text_size(settings) + 1);
 	m.answers = calloc(ROUTE_FIXED + settings->n_routes * ROUTE_ANSWERS_EACH, sizeof *m.answers);
-	if (!routes->routes || !routes->patterns || !routes->hosts || !routes->text || !m.answers)
+	if (!routes->routes || !routes->text || !m.answers)
 		goto fail;
 	add_answers(&m, settings);
-	if (add_patterns(routes, settings) < 0)
+	if (add_tables(routes, settings) < 0)
 		goto fail;
 	*ret = routes;
 	*ret_answers = m.answers;
@@ -387,9 +440,12 @@ struct routes *routes_free(struct routes *routes)
 {
 	if (!routes)
 		return NULL;
+	for (size_t i = 0; i < routes->n_tables; i++) {
+		free(routes->tables[i].patterns);
+		free(routes->tables[i].hosts);
+	}
+	free(routes->tables);
 	free(routes->routes);
-	free(routes->patterns);
-	free(routes->hosts);
 	free(routes->text);
 	free(routes);
 	return NULL;
@@ -403,14 +459,14 @@ static bool is_on(const struct routes *routes, const struct route *route)
 }
 
 /* The last of the host's patterns that is not behind the path. */
-static uint32_t find_last(const struct routes *routes, const struct host *host, struct slice path)
+static uint32_t find_last(const struct table *table, const struct host *host, struct slice path)
 {
 	uint32_t low = host->first, high = host->first + host->n;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (compare_slices(routes->patterns[middle].path, path) <= 0)
+		if (compare_slices(table->patterns[middle].path, path) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -418,10 +474,11 @@ static uint32_t find_last(const struct routes *routes, const struct host *host, 
 	return low > host->first ? low - 1 : NO_PATTERN;
 }
 
-static const struct route *find_on_host(const struct routes *routes, const struct host *host, struct slice path)
+static const struct route *find_on_host(const struct routes *routes, const struct table *table, const struct host *host,
+					struct slice path)
 {
-	for (uint32_t i = find_last(routes, host, path); i != NO_PATTERN; i = routes->patterns[i].up) {
-		const struct pattern *pattern = &routes->patterns[i];
+	for (uint32_t i = find_last(table, host, path); i != NO_PATTERN; i = table->patterns[i].up) {
+		const struct pattern *pattern = &table->patterns[i];
 		const struct route *route = &routes->routes[pattern->route];
 
 		if (begins_with(path, pattern->path) && (pattern->prefix || path.length == pattern->path.length) &&
@@ -440,18 +497,18 @@ static int compare_host(struct slice written, struct slice name)
 	return r ? r : (written.length > name.length) - (written.length < name.length);
 }
 
-static const struct host *find_host(const struct routes *routes, struct slice name)
+static const struct host *find_host(const struct table *table, struct slice name)
 {
-	size_t low = 0, high = routes->n_hosts;
+	size_t low = 0, high = table->n_hosts;
 
 	if (name.length > 1 && name.at[name.length - 1] == '.')		/* of the root: the same host */
 		name.length--;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int r = compare_host(name, routes->hosts[middle].name);
+		int r = compare_host(name, table->hosts[middle].name);
 
 		if (r == 0)
-			return &routes->hosts[middle];
+			return &table->hosts[middle];
 		if (r < 0)
 			high = middle;
 		else
@@ -460,25 +517,27 @@ static const struct host *find_host(const struct routes *routes, struct slice na
 	return NULL;
 }
 
-static const struct route *find_route(const struct routes *routes, const struct http_request *request, char *scratch)
+static const struct route *find_route(const struct routes *routes, const struct table *table,
+				      const struct http_request *request, char *scratch)
 {
 	const struct route *route = NULL;
 	const struct host *host;
 	struct slice path = request->path;
 
-	if (routes->all && is_on(routes, routes->all))
-		return routes->all;
-	if (routes->n_patterns == 0 || path.length == 0)
-		return routes->routes;
+	for (int i = 0; i < 2; i++)
+		if (table->all[i] && is_on(routes, table->all[i]))
+			return table->all[i];
+	if (table->n_patterns == 0 || path.length == 0)
+		return table->rest;
 	if (!http_path_is_normal(path))
 		path = (struct slice) { scratch, http_path_normalise(scratch, path) };
 	if (request->host_name.length > 0) {
-		host = find_host(routes, request->host_name);
-		route = host ? find_on_host(routes, host, path) : NULL;
+		host = find_host(table, request->host_name);
+		route = host ? find_on_host(routes, table, host, path) : NULL;
 	}
-	if (!route && routes->hosts[0].name.length == 0)
-		route = find_on_host(routes, &routes->hosts[0], path);
-	return route ? route : routes->routes;
+	if (!route && table->hosts[0].name.length == 0)
+		route = find_on_host(routes, table, &table->hosts[0], path);
+	return route ? route : table->rest;
 }
 
 static bool is_allowed(const struct route *route, const struct http_request *request)
@@ -506,16 +565,16 @@ static uint32_t find_representation(const struct route *route, const struct http
 	return gzip ? route->gzip : route->answer;
 }
 
-uint32_t routes_find(const struct routes *routes, const struct http_request *request, char *scratch)
+uint32_t routes_find(const struct routes *routes, uint8_t name, const struct http_request *request, char *scratch)
 {
-	const struct route *route = find_route(routes, request, scratch);
+	const struct route *route = find_route(routes, routes->by_name[name], request, scratch);
 
 	switch (request->method) {
 	case HTTP_CONNECT:	/* a 2xx would turn the connection into a tunnel (RFC 9110 9.3.6) */
 	case HTTP_TRACE:	/* would send a client's credentials back to it (RFC 9110 9.3.8) */
 		return route->refused;
 	case HTTP_OPTIONS:
-		if (route == routes->all)	/* nothing is as it usually is */
+		if (route->all)		/* nothing is as it usually is */
 			break;
 		if (request->form == HTTP_ASTERISK)
 			return ROUTE_OPTIONS;
@@ -551,5 +610,5 @@ struct slice routes_name(const struct routes *routes, uint32_t answer)
 		else
 			high = middle;
 	}
-	return routes->routes[low].name;
+	return routes->routes[low].section;
 }

@@ -10,6 +10,8 @@
  *
  * A route for the request's host goes before one for any host; of those the longest pattern that matches wins, an exact
  * one before a prefix.  What is left is [response]'s.
+ *
+ * Listeners have names, which are numbers here, and what is configured for one name alone goes before the same for all.
  */
 #include "http/conditions.h"
 #include "http/parser.h"
@@ -40,15 +42,18 @@ enum {
 	ROUTE_ANSWERS_EACH	= 6,		/* at most, of one route */
 	ROUTE_REFUSED_MAX	= 16 * 1024,	/* bytes in the body of ROUTE_REFUSED */
 	ROUTE_ALWAYS		= -1,
+	ROUTE_NAMES_MAX		= 255,		/* of listeners: from 1 on; 0 is no name, to which all else is the same */
 };
 
 /* One section, [response] or [route ...]. */
 struct route_setting {
-	struct slice name;		/* for the log */
+	struct slice section;		/* its name, for the log */
+	uint8_t name;			/* only for listeners of this name; 0: for all */
 	struct slice host;		/* small letters; empty: any */
 	struct slice path;		/* normal, as target.h says; a prefix without its '*' */
 	bool prefix;
 	bool all;			/* [maintenance]: while it is on, no other route is */
+	bool rest;			/* [listen NAME]: in place of [response] */
 	int on;				/* the number of the switch that it depends on, or ROUTE_ALWAYS */
 	struct slice methods;		/* a list with commas; empty: any */
 	unsigned other_methods;		/* 405 or 501 */
@@ -80,8 +85,8 @@ int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t 
 	       const _Atomic bool *on);
 struct routes *routes_free(struct routes *routes);		/* NULL is fine; returns NULL */
 
-/* The number of the answer.  scratch: 3 * HTTP_REQUEST_LINE_MAX bytes. */
-uint32_t routes_find(const struct routes *routes, const struct http_request *request, char *scratch);
+/* The number of the answer to a request that came by a listener of that name.  scratch: 3 * HTTP_REQUEST_LINE_MAX bytes. */
+uint32_t routes_find(const struct routes *routes, uint8_t name, const struct http_request *request, char *scratch);
 uint32_t routes_error(unsigned status);			/* the answer for a status that the parser gave */
 
 /* The name of the route whose answer that is, borrowed from the routes; "error 404" and the like when it is none's. */

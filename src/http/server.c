@@ -211,16 +211,24 @@ static void await_listeners(struct server *server, uint32_t what)
 	}
 }
 
+/* There are few. */
+const struct server_listener *server_listener(const struct server *server, interest_id id)
+{
+	const struct server_listener *listener = server->listeners;
+
+	while (listener->id != id)
+		listener++;
+	return listener;
+}
+
 /* Of the workers that wait for one socket the kernel wakes the first, always the same.  Who leaves and comes back is
  * the last, and is told at once if somebody is queued. */
 void server_let_others_accept(struct server *server, interest_id id)
 {
-	for (size_t i = 0; i < server->options.n_listeners; i++) {
-		if (server->listeners[i].id != id || !server->listeners[i].shared)
-			continue;
-		await_listener(server, id, 0);
-		await_listener(server, id, POLLER_READ);
-	}
+	if (!server_listener(server, id)->shared)
+		return;
+	await_listener(server, id, 0);
+	await_listener(server, id, POLLER_READ);
 }
 
 void server_pause(struct server *server)
@@ -342,7 +350,7 @@ static void accept_the_rest(struct server *server)
 {
 	for (size_t i = 0; i < server->options.n_listeners; i++)
 		if (!server->listeners[i].lasting)
-			connection_accept_rest(server, server->listeners[i].fd);
+			connection_accept_rest(server, &server->listeners[i]);
 }
 
 static void stop_listening(struct server *server)
@@ -428,6 +436,16 @@ static void add_timers(struct server *server)
 		(void) executor_add_timer_list(server->ex, 1u << 3 * i, connection_timed_out, server);
 }
 
+/* FNV-1a.  Of two names that agree in it the connections of one would be taken for the other's: nobody has such. */
+static uint32_t hash_name(const char *name)
+{
+	uint32_t hash = 0x811c9dc5;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char) *name) * 0x01000193;
+	return hash ? hash : 1;
+}
+
 int server_new(struct server **ret, const struct server_options *options)
 {
 	struct server *server = aligned_alloc(64, sizeof *server);
@@ -441,6 +459,8 @@ int server_new(struct server **ret, const struct server_options *options)
 	memset(server, 0, sizeof *server);
 	server->options = *options;
 	server->records.fd = -1;
+	for (size_t i = 0; i < options->n_names; i++)
+		server->names[i + 1] = hash_name(options->names[i]);
 	if (getrandom(server->seed, sizeof server->seed, 0) < 0) {
 		r = -errno;
 		free(server);

@@ -53,6 +53,7 @@ struct held {
 
 struct server_listener {
 	int fd;				/* borrowed */
+	uint8_t name;			/* its number, see routes.h */
 	bool shared;			/* other workers accept from the same socket */
 	bool lasting;			/* it outlives us: what is queued when we stop waits for the next */
 	interest_id id;
@@ -64,6 +65,8 @@ struct server_options {
 	uint32_t max_connections;		/* room for so many */
 	const struct server_listener *listeners;	/* copied */
 	size_t n_listeners;
+	const char *const *names;		/* of listeners: the first is that of the number 1; needed only at the start */
+	size_t n_names;
 	const struct snapshot *snapshot;	/* to begin with; borrowed */
 	_Atomic uint32_t *connections;		/* of all workers; borrowed */
 	int answer_fd;				/* main's eventfd, written to when a question is answered; borrowed */
@@ -78,6 +81,7 @@ struct server {
 	struct executor *ex;			/* worker's */
 	struct server_options options;
 	struct server_listener *listeners;
+	uint32_t names[ROUTE_NAMES_MAX + 1];	/* what another process can know a listener's name by; 0: there is none */
 	struct records records;
 	char *discard;				/* SERVER_DISCARD_MAX: where content goes that nobody reads; and scratch */
 	uint64_t seed[2];			/* random: of request ids */
@@ -142,6 +146,7 @@ int server_hold_older(struct server *server, const struct snapshot *snapshot);	/
 uint32_t server_count(struct server *server, int change);	/* connections of all workers, after the change */
 void server_hold(struct server *server, struct connection *connection, struct held *held);
 void server_let_go(struct server *server, struct connection *connection);
+const struct server_listener *server_listener(const struct server *server, interest_id id);	/* whose interest it is */
 void server_let_others_accept(struct server *server, interest_id id);	/* of a listener that accepted one that stays */
 void server_pause(struct server *server);			/* the listeners are not awaited for a while */
 void server_resume(struct server *server);			/* a connection ended, or the while is over */
