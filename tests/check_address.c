@@ -32,6 +32,7 @@ static const struct {
 	{ "/run/x.sock mode=0660", "/run/x.sock", AF_UNIX, 0660, "with a mode" },
 	{ "/run/x.sock \t mode=7", "/run/x.sock", AF_UNIX, 07, "a short mode" },
 	{ "/run/a:80", "/run/a:80", AF_UNIX, 0666, "a colon in a path" },
+	{ "127.0.0.1:80 ", "127.0.0.1:80", AF_INET, 0666, "a blank at the end" },
 };
 
 START_TEST(an_address_is_understood_and_printed_as_a_person_writes_it)
@@ -63,10 +64,19 @@ static const struct {
 	{ "127.0.0.1:http", "0 to 65535" },
 	{ "127.0.0.1:8000:1", "0 to 65535" },
 	{ "1.2.3.4:80:90", "0 to 65535" },
-	{ "127.0.0.1:80 ", "nothing can follow" },
+	{ "127.0.0.1:80 x", "only name=NAME can follow the port" },
+	{ "127.0.0.1:80 NAME=x", "only name=NAME can follow the port" },
+	{ "127.0.0.1:80 name=", "it is empty" },
+	{ "127.0.0.1:80 name=a:b", "letters, digits" },
+	{ "127.0.0.1:80 name=a,b", "letters, digits" },
+	{ "127.0.0.1:80 name=-a", "begins with none" },
+	{ "127.0.0.1:80 name=../a", "letters, digits" },
+	{ "127.0.0.1:80 name=handover", "reactord's own" },
+	{ "127.0.0.1:80 name=" P50 "aaaaabbbbbccccc", "at most 64 bytes" },
+	{ ":80 mode=0600", "unix sockets only" },
 	{ "127.0.0.1:80 mode=0660", "unix sockets only" },
 	{ "127.0.0.1:80\n", "0 to 65535" },
-	{ " 127.0.0.1:80", "host names" },
+	{ " 127.0.0.1:80", "it is empty" },
 	{ "127.0.0.256:80", "no IPv4 address" },
 	{ "127.1:80", "no IPv4 address" },
 	{ "2130706433:80", "no IPv4 address" },
@@ -103,7 +113,7 @@ static const struct {
 	{ "/run/x mode=0999", "octal" },
 	{ "/run/x mode=1777", "octal" },
 	{ "/run/x mode=00660", "octal" },
-	{ "/run/x mode=0660 x", "octal" },
+	{ "/run/x mode=0660 x", "only mode=" },
 	{ "/run/x mode=rw", "octal" },
 	{ "/" P50 P50 "1234567", "107 bytes" },
 };
@@ -127,6 +137,36 @@ START_TEST(a_port_alone_is_every_address_of_both_families)
 	ck_assert_int_eq(address_parse(":8000", at, &why), 2);
 	ck_assert_str_eq(address_text((struct sockaddr *) &at[0].at, at[0].length, text), "[::]:8000");
 	ck_assert_str_eq(address_text((struct sockaddr *) &at[1].at, at[1].length, text), "0.0.0.0:8000");
+}
+END_TEST
+
+static const struct {
+	const char *text, *name;
+	mode_t mode;
+	int n;
+	bool named;
+} named[] = {
+	{ "127.0.0.1:80", "http", 0666, 1, false },
+	{ "127.0.0.1:80 name=http", "http", 0666, 1, true },
+	{ "127.0.0.1:80  name=admin", "admin", 0666, 1, true },
+	{ "[::1]:80 name=A-9_b.c", "A-9_b.c", 0666, 1, true },
+	{ ":80 name=admin", "admin", 0666, 2, true },
+	{ "/run/x mode=0600 name=admin", "admin", 0600, 1, true },
+	{ "/run/x name=admin\tmode=0600", "admin", 0600, 1, true },
+	{ "/run/x name=" P50 "aaaaabbbbbcccc", P50 "aaaaabbbbbcccc", 0666, 1, true },
+};
+
+START_TEST(an_address_has_a_name)
+{
+	struct address at[2];
+	const char *why = NULL;
+
+	ck_assert_msg(address_parse(named[_i].text, at, &why) == named[_i].n, "%s", why);
+	for (int i = 0; i < named[_i].n; i++) {
+		ck_assert_str_eq(at[i].name, named[_i].name);
+		ck_assert_int_eq(at[i].named, named[_i].named);
+		ck_assert_uint_eq(at[i].mode, named[_i].mode);
+	}
 }
 END_TEST
 
@@ -231,6 +271,7 @@ int main(void)
 	tcase_add_loop_test(tests, an_address_is_understood_and_printed_as_a_person_writes_it, 0, N(good));
 	tcase_add_loop_test(tests, a_refusal_says_what_is_wrong, 0, N(bad));
 	tcase_add_test(tests, a_port_alone_is_every_address_of_both_families);
+	tcase_add_loop_test(tests, an_address_has_a_name, 0, N(named));
 	tcase_add_test(tests, the_longest_path_of_a_unix_socket_is_whole);
 	tcase_add_test(tests, a_path_is_the_same_with_and_without_the_nul_at_its_end);
 	tcase_add_loop_test(tests, addresses_are_equal_when_a_client_could_not_tell_them_apart, 0, N(pairs));

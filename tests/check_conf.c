@@ -227,8 +227,8 @@ static const struct {
 	/* What is not known. */
 	{ "[servr]\nx = y\n", "f:1: unknown section [servr]; did you mean [server]?\n" },
 	{ "[Limits]\n", "f:1: unknown section [Limits]; did you mean [limits]?\n" },
-	{ "[database]\n", "f:1: unknown section [database]; there are [server], [response], [route PATH], "
-	  "[maintenance], [error STATUS], [limits] and [log]\n" },
+	{ "[database]\n", "f:1: unknown section [database]; there are [server], [response], [listen NAME], "
+	  "[route PATH], [maintenance], [error STATUS], [limits] and [log]\n" },
 	{ "[server]\nworker = 3\n", "f:2: unknown key \"worker\" in [server]; did you mean workers?\n" },
 	{ "[server]\nLISTEN = :80\n", "f:2: unknown key \"LISTEN\" in [server]; did you mean listen?\n" },
 	{ "[server]\nwrokers = 3\n", "f:2: unknown key \"wrokers\" in [server]; did you mean workers?\n" },
@@ -335,6 +335,19 @@ static const struct {
 	{ "[maintenance]\nbody = x\n", "f:1: maintenance.enable_if_exists: it is missing; name the file whose being there "
 	  "turns maintenance on\n" },
 	{ "[maintenance now]\n", "f:1: [maintenance now]: nothing stands behind maintenance\n" },
+	{ "[maintenance of x]\n", "f:1: [maintenance of x]: nothing stands behind maintenance\n" },
+	{ "[listen]\n", "f:1: [listen]: it is empty; a name is for example admin\n" },
+	{ "[listen a b]\n", "f:1: [listen a b]: a name has letters, digits, - _ and . only, and begins with none of the "
+	  "latter two\n" },
+	{ "[listen a]\nenable_if_exists = /x\n", "f:2: unknown key \"enable_if_exists\" in [listen a]; did you mean [route] "
+	  "enable_if_exists?\n" },
+	{ "[route /a on]\n[route /a on b,c]\n", "f:2: [route /a on b,c]: a name has letters, digits, - _ and . only, and "
+	  "begins with none of the latter two\n" },
+	{ "[route on a]\n", "f:1: [route ]: the path is missing: it is [route /path], [route /prefix/*] or [route "
+	  "example.org/path]\n" },
+	{ "[route /a on b]\nstatus = 201\n[route /a]\nstatus = 202\n[route /x/../a  on  b]\nstatus = 203\n",
+	  "f:6: route /a on b.status is set twice in this file; it was set in line 2\n" },
+	{ "[server]\nlisten = :80 name=a b\n", "f:2: server.listen: \":80 name=a b\": only name=NAME can follow the port\n" },
 	{ "[response /a]\n", "f:1: [response /a]: nothing stands behind response\n" },
 	{ "[error]\n", "f:1: [error ]: it is [error STATUS], with a status from 400 to 599, like [error 404]\n" },
 	{ "[error 200]\n", "f:1: [error 200]: it is [error STATUS], with a status from 400 to 599, like [error 404]\n" },
@@ -504,7 +517,7 @@ START_TEST(nor_is_there_any_in_names_of_files_keys_and_sections)
 	put("f", "[\x1b]\n[log]\n\x1b = x\n");
 	put("f.d/\x1b\xff.conf", "x = y\n");
 	ck_assert_int_eq(load(), -EINVAL);
-	ck_assert_str_eq(mistakes, "f:1: unknown section [?]; there are [server], [response], [route PATH], "
+	ck_assert_str_eq(mistakes, "f:1: unknown section [?]; there are [server], [response], [listen NAME], [route PATH], "
 			 "[maintenance], [error STATUS], [limits] and [log]\n"
 			 "f:3: \"?\" is no key: letters, digits, _ and - make one\n"
 			 "f.d/??.conf:1: \"x\" stands before the first [section]\n");
@@ -918,6 +931,10 @@ static const struct {
 	{ "[server]\nlisten = /run/x mode=0600\n", "[server]\nlisten = /run/x mode=0660\n",
 	  "g:2: server.listen = /run/x mode=0660 in place of /run/x mode=0600 needs `systemctl daemon-reload && "
 	  "systemctl restart reactord.socket reactord`\n" },
+	{ "[server]\nlisten = :1 name=a\n", "[server]\nlisten = :1 name=b\n",
+	  "g:2: server.listen = :1 name=b in place of :1 name=a needs `systemctl daemon-reload && systemctl restart "
+	  "reactord.socket reactord`\n" },
+	{ "[server]\nlisten = :1\n", "[server]\nlisten = :1 name=http\n", "" },		/* the default, said */
 	{ "[limits]\nmax_connections = 10\n", "[limits]\nmax_connections = 11\n",
 	  "g:2: limits.max_connections = 11 in place of 10 needs `systemctl restart reactord`: it is more than the "
 	  "daemon was started with\n" },
@@ -958,14 +975,77 @@ START_TEST(a_limit_that_was_lowered_can_be_raised_to_what_the_daemon_was_started
 }
 END_TEST
 
+START_TEST(what_needs_a_restart_is_told_of_the_unit_that_it_is)
+{
+	char unit[CONF_UNIT_MAX];
+
+	ck_assert_str_eq(conf_unit("/etc/reactord.conf", unit), "reactord");
+	ck_assert_str_eq(conf_unit(SYSCONFDIR "/reactord/blue.conf", unit), "reactord@blue");
+	ck_assert_str_eq(conf_unit(SYSCONFDIR "/reactord/blue.conf.d/x.conf", unit), "reactord");
+	ck_assert_str_eq(conf_unit(SYSCONFDIR "/reactord/.conf", unit), "reactord");
+	ck_assert_str_eq(conf_unit("/elsewhere/blue.conf", unit), "reactord");
+}
+END_TEST
+
+/* ---- Names of listeners ---- */
+
+static const struct {
+	const char *text, *mistakes;
+} named[] = {
+	{ "", "" },
+	{ "[server]\nlisten = :80 name=other\n", "" },		/* that is for the comparison of addresses */
+	{ "[listen http]\n", "f:1: [listen http]: systemd passed admin ([::1]:8001), too, of which nothing is said; write "
+	  "[listen admin]\n" },
+	{ "[listen admin]\n", "" },				/* http need not be named */
+	{ "[route /a on admin]\n", "" },
+	{ "[listen http]\n[server]\nlisten = [::1]:8001 name=admin\n", "" },
+	{ "\n[listen amdin]\n[maintenance on amdin]\nenable_if_exists = /x\n[route /a on admin]\n",
+	  "f:2: [listen amdin]: there is no listener of that name; systemd passed http (127.0.0.1:8000), admin ([::1]:8001), "
+	  "admin (/run/x)\n"
+	  "f:3: [maintenance on amdin]: there is no listener of that name; systemd passed http (127.0.0.1:8000), admin "
+	  "([::1]:8001), admin (/run/x)\n" },
+};
+
+START_TEST(a_name_that_only_one_side_has_is_a_mistake_that_names_both)
+{
+	static const struct named_listener passed[] = {
+		{ "http", "127.0.0.1:8000" }, { "admin", "[::1]:8001" }, { "admin", "/run/x" },
+	};
+
+	must(load_text(named[_i].text));
+	conf_judge_names(conf, passed, 3, "systemd passed", &errors);
+	free(mistakes);
+	write_mistakes_down();
+	ck_assert_str_eq(mistakes, named[_i].mistakes);
+}
+END_TEST
+
+START_TEST(names_are_compared_with_what_the_daemon_opens_itself)
+{
+	must(load_text("[server]\nlisten = :80 name=a\nlisten = :81 name=b\n[listen a]\n[listen http]\n"));
+	ck_assert(conf_names_listeners(conf));
+	conf_judge_own_names(conf, &errors);
+	free(mistakes);
+	write_mistakes_down();
+	ck_assert_str_eq(mistakes, "f:5: [listen http]: there is no listener of that name; server.listen has a (:80 name=a), "
+			 "b (:81 name=b)\n");
+	must(load_text("[listen http]\n"));
+	ck_assert(!conf_names_listeners(conf));
+	conf_judge_own_names(conf, &errors);
+	ck_assert_uint_eq(errors.n, 0);
+}
+END_TEST
+
 /* ---- Routes ---- */
 
 static struct route_settings settings;
+static const char *const names[] = { "http", "admin" };
+enum { n_names = 2 };
 
 static const struct route_setting *setting(size_t number)
 {
 	conf_routes_free(&settings);
-	ck_assert_int_eq(conf_routes(conf, &settings), 0);
+	ck_assert_int_eq(conf_routes(conf, names, n_names, &settings), 0);
 	ck_assert_uint_lt(number, settings.n_routes);
 	return &settings.routes[number];
 }
@@ -998,10 +1078,10 @@ START_TEST(a_section_is_named_in_the_log_as_it_is_written)
 {
 	must(load_text("[route  Example.ORG/%61/../b*]\nbody = x\n[route\t/a b]\nbody = x\n"
 		       "[maintenance]\nenable_if_exists = /x\n"));
-	ck_assert(slice_equal(setting(0)->name, SLICE("response")));
-	ck_assert(slice_equal(setting(1)->name, SLICE("Example.ORG/%61/../b*")));
-	ck_assert(slice_equal(setting(2)->name, SLICE("/a b")));
-	ck_assert(slice_equal(setting(3)->name, SLICE("maintenance")));
+	ck_assert(slice_equal(setting(0)->section, SLICE("response")));
+	ck_assert(slice_equal(setting(1)->section, SLICE("Example.ORG/%61/../b*")));
+	ck_assert(slice_equal(setting(2)->section, SLICE("/a b")));
+	ck_assert(slice_equal(setting(3)->section, SLICE("maintenance")));
 	conf_routes_free(&settings);
 }
 END_TEST
@@ -1023,6 +1103,28 @@ START_TEST(a_prefix_may_end_in_dots)
 	ck_assert(slice_equal(setting(1)->host, SLICE("h")));
 	ck_assert_str_eq(all_of(setting(2)->path), patterns[_i].path);
 	ck_assert_int_eq(setting(2)->prefix, patterns[_i].prefix);
+	conf_routes_free(&settings);
+}
+END_TEST
+
+START_TEST(sections_can_be_for_listeners_of_a_name)
+{
+	must(load_text("[listen admin]\nstatus = 201\n[route /a]\nstatus = 404\n[route /a on admin]\nstatus = 402\n"
+		       "[route /a\ton http]\nstatus = 403\n[route h/ on gone]\n[maintenance on http]\nenable_if_exists = /x\n"
+		       "[maintenance]\nenable_if_exists = /y\n[route /b]\n"));
+	ck_assert_uint_eq(setting(0)->name, 0);
+	ck_assert(!setting(0)->rest && setting(1)->rest && setting(1)->name == 2);
+	ck_assert_str_eq(all_of(setting(1)->answer.body), "Hello");
+	ck_assert_uint_eq(setting(2)->name, 0);
+	ck_assert_uint_eq(setting(2)->answer.status, 404);
+	ck_assert_uint_eq(setting(3)->name, 2);
+	ck_assert(slice_equal(setting(3)->path, SLICE("/a")));
+	ck_assert_uint_eq(setting(3)->answer.status, 402);
+	ck_assert_uint_eq(setting(4)->name, 1);
+	ck_assert(setting(5)->all && setting(5)->name == 1);	/* what is for a name that is not there is left out */
+	ck_assert(setting(6)->all && setting(6)->name == 0);
+	ck_assert(slice_equal(setting(7)->path, SLICE("/b")));
+	ck_assert_uint_eq(settings.n_routes, 8);
 	conf_routes_free(&settings);
 }
 END_TEST
@@ -1162,13 +1264,17 @@ START_TEST(a_dump_with_routes_is_read_back)
 	put("page", "text");
 	must(load_text("[response]\nstatus = 404\n[error 404]\nbody = <p>\n[route a/b*]\nstatus = 301\nheader = A: ${host}\n"
 		       "methods = GET\ndelay = 5ms\n[route /p]\nbody_file = page\ngzip = yes\n[maintenance]\n"
-		       "enable_if_exists = rel\nother_methods = 501\n"));
+		       "enable_if_exists = rel\nother_methods = 501\n[listen admin]\nbody = x\n[route /p on admin]\n"
+		       "[maintenance on admin]\nenable_if_exists = /x\n[server]\nlisten = :80 name=admin\n"));
 	first = dump(conf);
 	must(load_text(first));
 	second = dump(conf);
 	ck_assert_str_eq(first, second);
 	ck_assert_ptr_nonnull(strstr(first, "\n[route a/b*]\n"));
 	ck_assert_ptr_nonnull(strstr(first, "/rel\n"));
+	ck_assert_ptr_nonnull(strstr(first, "\n[listen admin]\n"));
+	ck_assert_ptr_nonnull(strstr(first, "\n[route /p on admin]\n"));
+	ck_assert_ptr_nonnull(strstr(first, "\nlisten = :80 name=admin\n"));
 	free(first);
 	free(second);
 }
@@ -1177,11 +1283,14 @@ END_TEST
 START_TEST(a_route_is_set_on_the_command_line)
 {
 	put("f", "");
-	must(load_with(main_file, NULL, "route /a.b.status=404", "error 404.body=x", "route h/x/*.delay=1s", NULL));
+	must(load_with(main_file, NULL, "route /a.b.status=404", "error 404.body=x", "route h/x/*.delay=1s",
+		       "route /c on admin.status=403", NULL));
 	ck_assert(slice_equal(setting(1)->path, SLICE("/a.b")));
 	ck_assert_uint_eq(setting(1)->answer.status, 404);
 	ck_assert_str_eq(all_of(setting(1)->answer.body), "x");
 	ck_assert_uint_eq(setting(2)->delay_ms, 1000);
+	ck_assert_uint_eq(setting(3)->name, 2);
+	ck_assert_uint_eq(setting(3)->answer.status, 403);
 	conf_routes_free(&settings);
 }
 END_TEST
@@ -1340,7 +1449,7 @@ START_TEST(a_failed_allocation_is_an_error)
 	unsigned n = 0;
 	int r;
 
-	put("f", "[server]\nlisten = :1\n[response]\nheader = A: b\nbody = x\nbody_file = g\nbad\n");
+	put("f", "[server]\nlisten = :1\n[listen a]\nbody = x\n[route /x on a]\n[response]\nheader = A: b\nbody = x\nbody_file = g\nbad\n");
 	put("f.d/a.conf", "[response]\nbody_file = page\n");
 	put("f.d/page", "x");
 	for (;;) {
@@ -1407,8 +1516,12 @@ int main(void)
 	tcase_add_test(tests, the_longest_line_can_be_dumped);
 	tcase_add_loop_test(tests, what_needs_a_restart_is_told, 0, N(restarts));
 	tcase_add_test(tests, a_limit_that_was_lowered_can_be_raised_to_what_the_daemon_was_started_with);
+	tcase_add_test(tests, what_needs_a_restart_is_told_of_the_unit_that_it_is);
+	tcase_add_loop_test(tests, a_name_that_only_one_side_has_is_a_mistake_that_names_both, 0, N(named));
+	tcase_add_test(tests, names_are_compared_with_what_the_daemon_opens_itself);
 	tcase_add_test(tests, a_route_is_read);
 	tcase_add_test(tests, a_section_is_named_in_the_log_as_it_is_written);
+	tcase_add_test(tests, sections_can_be_for_listeners_of_a_name);
 	tcase_add_loop_test(tests, a_prefix_may_end_in_dots, 0, N(patterns));
 	tcase_add_test(tests, a_later_file_replaces_settings_of_a_route_one_by_one);
 	tcase_add_loop_test(tests, what_is_not_set_follows_from_the_status, 0, N(implied));

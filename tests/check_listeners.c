@@ -740,33 +740,36 @@ START_TEST(closing_leaves_the_path_that_systemd_passed)
 }
 END_TEST
 
-static void assert_not_taken(int bad)
+static void assert_not_taken(int bad, const char *kind)
 {
+	char wanted[160];
 	int fds[2] = { passed_inet(true, SOCK_STREAM), bad };
 	struct taken *taken = take(fds, 2, "http:stranger", true);
 
 	close_pair(fds);
 	ck_assert_int_eq(taken->result, -EINVAL);
-	ck_assert_str_eq(taken->why, "descriptor 4 (\"stranger\") that systemd passed is no listening stream socket");
+	(void) snprintf(wanted, sizeof wanted, "descriptor 4 (\"stranger\") that systemd passed is %s, and no listening stream "
+			"socket", kind);
+	ck_assert_str_eq(taken->why, wanted);
 	ck_assert_uint_eq(taken->n, 0);
 	ck_assert_uint_ge(taken->closed, 1);	/* the good one in front of it */
 }
 
 START_TEST(a_datagram_socket_is_refused_by_name)
 {
-	assert_not_taken(passed_inet(false, SOCK_DGRAM));
+	assert_not_taken(passed_inet(false, SOCK_DGRAM), "a datagram socket");
 }
 END_TEST
 
 START_TEST(a_socket_that_does_not_listen_is_refused_by_name)
 {
-	assert_not_taken(passed_inet(false, SOCK_STREAM));
+	assert_not_taken(passed_inet(false, SOCK_STREAM), "a stream socket that does not listen");
 }
 END_TEST
 
 START_TEST(a_regular_file_is_refused_by_name)
 {
-	assert_not_taken(memfd_create("stranger", MFD_CLOEXEC));
+	assert_not_taken(memfd_create("stranger", MFD_CLOEXEC), "a file");
 }
 END_TEST
 
@@ -775,8 +778,76 @@ START_TEST(a_connection_is_refused_by_name)
 	int pair[2];
 
 	open_pair(pair);
-	assert_not_taken(pair[0]);
+	assert_not_taken(pair[0], "a connection");
 	(void) close(pair[1]);
+}
+END_TEST
+
+START_TEST(a_fifo_is_refused_by_name)
+{
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	assert_not_taken(ends[0], "a FIFO");
+	(void) close(ends[1]);
+}
+END_TEST
+
+START_TEST(a_sequential_packet_socket_is_refused_by_name)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *) &at, sizeof at.sun_family), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	assert_not_taken(fd, "a sequential-packet socket");
+}
+END_TEST
+
+START_TEST(a_directory_and_a_device_are_refused_by_name)
+{
+	assert_not_taken(open("/", O_RDONLY | O_CLOEXEC), "a directory");
+	assert_not_taken(open("/dev/null", O_RDONLY | O_CLOEXEC), "a device");
+}
+END_TEST
+
+/* ---- Names ---- */
+
+START_TEST(listeners_of_one_name_have_one_number)
+{
+	char **names;
+	size_t n;
+
+	listen_on("127.0.0.1:0");
+	listen_on("127.0.0.1:0 name=admin");
+	listen_on("127.0.0.1:0 name=http");
+	listen_on("127.0.0.1:0 name=other");
+	bind_all(1);
+	ck_assert_uint_eq(f.listeners.at[0].number, 1);
+	ck_assert_uint_eq(f.listeners.at[1].number, 2);
+	ck_assert_uint_eq(f.listeners.at[2].number, 1);
+	ck_assert_uint_eq(f.listeners.at[3].number, 3);
+	names = listeners_names(&f.listeners, &n);
+	ck_assert_uint_eq(n, 3);
+	ck_assert_str_eq(names[0], "http");
+	ck_assert_str_eq(names[1], "admin");
+	ck_assert_str_eq(names[2], "other");
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+END_TEST
+
+/* As by who knows no LISTEN_FDNAMES=. */
+START_TEST(what_is_passed_without_a_name_has_the_usual_one)
+{
+	int fds[2] = { passed_inet(true, SOCK_STREAM), passed_inet(true, SOCK_STREAM) };
+	struct taken *taken = take(fds, 2, ":unknown", true);
+
+	close_pair(fds);
+	ck_assert_int_eq(taken->result, 2);
+	ck_assert_str_eq(taken->at[0].name, "http");
+	ck_assert_str_eq(taken->at[1].name, "http");
 }
 END_TEST
 
@@ -787,19 +858,20 @@ static void pretend_passed(const char *text)
 {
 	static struct listener passed[PASSED_MAX];
 	struct listener *listener = &passed[f.other.n];
-	struct address at[2];
+	static struct address parsed[PASSED_MAX][2];
+	struct address *at = parsed[f.other.n];
 	const char *why;
 
 	ck_assert_int_eq(address_parse(text, at, &why), 1);
-	*listener = (struct listener) { .at = at[0].at, .length = at[0].length, .passed = true };
-	(void) snprintf(listener->text, sizeof listener->text, "%s", text);
+	*listener = (struct listener) { .at = at[0].at, .length = at[0].length, .name = at[0].name, .passed = true };
+	(void) snprintf(listener->text, sizeof listener->text, "%.*s", (int) strcspn(text, " "), text);
 	f.other.at = passed;
 	f.other.n++;
 }
 
 static char *disagree(void)
 {
-	char *text = listeners_disagree(&f.other, &f.conf);
+	char *text = listeners_disagree(&f.other, &f.conf, "reactord");
 
 	f.other = (struct listeners) { 0 };
 	return text;
@@ -872,6 +944,20 @@ START_TEST(inet6_alone_is_not_both_families)
 }
 END_TEST
 
+START_TEST(a_name_that_is_another_disagrees_where_one_is_set)
+{
+	cleanup(free_pointer) char *text = NULL;
+
+	listen_on("127.0.0.1:8000");
+	listen_on("127.0.0.1:8001 name=admin");
+	pretend_passed("127.0.0.1:8000 name=theirs");
+	pretend_passed("127.0.0.1:8001");
+	text = disagree();
+	ck_assert_ptr_nonnull(strstr(text, "server.listen is 127.0.0.1:8001 name=admin, but systemd passed 127.0.0.1:8000 "
+				     "name=theirs, 127.0.0.1:8001; "));
+}
+END_TEST
+
 START_TEST(an_address_that_was_not_set_disagrees_with_nothing)
 {
 	listen_on("127.0.0.1:8000");
@@ -932,10 +1018,16 @@ int main(void)
 	tcase_add_test(passed, a_socket_that_does_not_listen_is_refused_by_name);
 	tcase_add_test(passed, a_regular_file_is_refused_by_name);
 	tcase_add_test(passed, a_connection_is_refused_by_name);
+	tcase_add_test(passed, a_fifo_is_refused_by_name);
+	tcase_add_test(passed, a_sequential_packet_socket_is_refused_by_name);
+	tcase_add_test(passed, a_directory_and_a_device_are_refused_by_name);
+	tcase_add_test(passed, what_is_passed_without_a_name_has_the_usual_one);
+	tcase_add_test(bound, listeners_of_one_name_have_one_number);
 	suite_add_tcase(suite, passed);
 
 	tcase_add_checked_fixture(agree, setup, teardown);
 	tcase_add_test(agree, a_disagreement_names_both_and_the_cure);
+	tcase_add_test(agree, a_name_that_is_another_disagrees_where_one_is_set);
 	tcase_add_test(agree, only_what_is_missing_is_said_to_be_and_all_that_was_passed);
 	tcase_add_test(agree, what_was_passed_and_is_configured_agrees);
 	tcase_add_test(agree, one_family_of_two_is_enough_to_agree);

@@ -38,8 +38,6 @@ static int parse_port(const char *text, in_port_t *ret, const char **ret_why)
 
 	if (length == 0)
 		return refuse(ret_why, "the port is missing behind the colon; write for example 127.0.0.1:8000");
-	if (strcspn(text, " \t") < length)
-		return refuse(ret_why, "nothing can follow the port; mode= is for unix sockets only");
 	if (strspn(text, DIGITS) < length || length > 5)
 		return refuse(ret_why, "the port is a number from 0 to 65535");
 	port = strtoul(text, NULL, 10);
@@ -68,35 +66,20 @@ static void set_inet6(struct address *to, const struct in6_addr *at, in_port_t p
 	memcpy(&to->at, &inet6, sizeof inet6);
 }
 
-/* "/run/x.sock", then perhaps " mode=0660". */
 static int parse_unix(const char *text, struct address *ret, const char **ret_why)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	size_t length = strcspn(text, " \t");
-	const char *option = text + length + strspn(text + length, " \t");
-	unsigned long mode = MODE_DEFAULT;
+	size_t length = strlen(text);
 
 	if (length > PATH_MAX_HERE)
 		return refuse(ret_why, "the path of a unix socket has at most 107 bytes");
 	if (text[length - 1] == '/')
 		return refuse(ret_why, "the path names a directory; write the path of the socket itself");
-	if (*option) {
-		const char *digits = option + strlen("mode=");
-
-		if (strncmp(option, "mode=", strlen("mode=")) != 0)
-			return refuse(ret_why, "only mode=0660 or the like can follow the path of a unix socket, "
-					       "which has no blanks in it");
-		if (*digits == '\0' || strspn(digits, "01234567") != strlen(digits) || strlen(digits) > 4)
-			return refuse(ret_why, "the mode of a unix socket is octal, from 0 to 0777, like mode=0660");
-		mode = strtoul(digits, NULL, 8);
-		if (mode > 0777)
-			return refuse(ret_why, "the mode of a unix socket is octal, from 0 to 0777, like mode=0660");
-	}
 
 	memcpy(un.sun_path, text, length);
 	*ret = (struct address) {
 		.length = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + length + 1),
-		.mode = (mode_t) mode,
+		.mode = MODE_DEFAULT,
 	};
 	memcpy(&ret->at, &un, sizeof un);
 	return 1;
@@ -186,7 +169,63 @@ static int parse_inet(const char *text, struct address *ret, const char **ret_wh
 	return 1;
 }
 
-int address_parse(const char *text, struct address ret[2], const char **ret_why)
+/* --- what can stand behind an address ---------------------------------------------------------------------------- */
+
+/* They are systemd's FileDescriptorName= and a part of a unit's name, and these three are of descriptors that do not listen. */
+const char *address_name_refused(const char *name)
+{
+	static const char *const others[] = { "handover", "journal", "notify" };
+	size_t length = strlen(name);
+
+	if (length == 0)
+		return "it is empty; a name is for example admin";
+	if (length > ADDRESS_NAME_MAX)
+		return "a name has at most 64 bytes";
+	if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" DIGITS "-_.") < length || strchr("-.", *name))
+		return "a name has letters, digits, - _ and . only, and begins with none of the latter two";
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strcmp(name, others[i]) == 0)
+			return "this name is reactord's own; take another";
+	return NULL;
+}
+
+static int parse_mode(const char *digits, struct address *to, const char **ret_why)
+{
+	static const char why[] = "the mode of a unix socket is octal, from 0 to 0777, like mode=0660";
+	unsigned long mode;
+
+	if (to->at.ss_family != AF_UNIX)
+		return refuse(ret_why, "mode= is for unix sockets only");
+	if (*digits == '\0' || strspn(digits, "01234567") != strlen(digits) || strlen(digits) > 4)
+		return refuse(ret_why, why);
+	mode = strtoul(digits, NULL, 8);
+	if (mode > 0777)
+		return refuse(ret_why, why);
+	to->mode = (mode_t) mode;
+	return 0;
+}
+
+/* "mode=0660", "name=admin" */
+static int parse_option(const char *word, struct address *to, const char **ret_why)
+{
+	const char *name = word + strlen("name="), *why;
+
+	if (strncmp(word, "mode=", strlen("mode=")) == 0)
+		return parse_mode(word + strlen("mode="), to, ret_why);
+	if (strncmp(word, "name=", strlen("name=")) != 0)
+		return refuse(ret_why, to->at.ss_family == AF_UNIX
+			      ? "only mode=0660 and name=NAME or the like can follow the path of a unix socket, which has no "
+				"blanks in it"
+			      : "only name=NAME can follow the port");
+	why = address_name_refused(name);
+	if (why)
+		return refuse(ret_why, why);
+	strcpy(to->name, name);
+	to->named = true;
+	return 0;
+}
+
+static int parse_address(const char *text, struct address ret[2], const char **ret_why)
 {
 	const char *colon = strchr(text, ':');
 
@@ -217,6 +256,41 @@ int address_parse(const char *text, struct address ret[2], const char **ret_why)
 		return parse_every(text, ret, ret_why);
 	return parse_inet(text, ret, ret_why);
 }
+
+/* Cut at so many bytes nothing becomes right that was wrong: whatever is right is shorter. */
+enum { WORD_MAX = 256 };
+
+static const char *copy_word(char to[WORD_MAX], const char *text)
+{
+	size_t length = strcspn(text, " \t");
+
+	(void) snprintf(to, WORD_MAX, "%.*s", (int) length, text);
+	return text + length + strspn(text + length, " \t");
+}
+
+int address_parse(const char *text, struct address ret[2], const char **ret_why)
+{
+	char word[WORD_MAX];
+	int n;
+
+	text = copy_word(word, text);
+	n = parse_address(word, ret, ret_why);
+	if (n < 0)
+		return n;
+	strcpy(ret[0].name, ADDRESS_NAME);
+	while (*text) {
+		text = copy_word(word, text);
+		if (parse_option(word, &ret[0], ret_why) < 0)
+			return -EINVAL;
+	}
+	if (n == 2) {
+		memcpy(ret[1].name, ret[0].name, sizeof ret[1].name);
+		ret[1].named = ret[0].named;
+	}
+	return n;
+}
+
+/* --- addresses as text, and compared ----------------------------------------------------------------------------- */
 
 /* The bytes of a path; of an abstract name with its leading NUL; none for a socket without a name.  The kernel counts
  * the NUL that ends a path or does not, as bind() was called. */

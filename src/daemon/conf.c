@@ -8,6 +8,7 @@
  *	conf_values.c	how values are read and printed
  *	conf_body.c	the response's body, from the file itself or from another
  *	conf_errors.c	the list of mistakes, and "did you mean"
+ *	conf_names.c	the names of listeners against those that there are
  *	conf_restart.c	what a reload cannot change
  *
  * A setting is set when it is over, at the next setting, section or end of the file, since its value may have more
@@ -382,6 +383,22 @@ int conf_defaults(struct conf **ret)
 	r = conf_load(ret, &(struct conf_source) { 0 }, &errors);
 	conf_errors_clear(&errors);
 	return r;
+}
+
+const char *conf_unit(const char *file, char to[CONF_UNIT_MAX])
+{
+	static const char directory[] = SYSCONFDIR "/reactord/";
+	const char *name = file + strlen(directory);
+	size_t length;
+
+	strcpy(to, "reactord");
+	if (strncmp(file, directory, strlen(directory)) != 0)
+		return to;
+	length = strlen(name);
+	if (length > strlen(".conf") && length < CONF_UNIT_MAX - 20 && !strchr(name, '/') &&
+	    strcmp(name + length - strlen(".conf"), ".conf") == 0)
+		(void) sprintf(to, "reactord@%.*s", (int) (length - strlen(".conf")), name);
+	return to;
 }
 
 struct conf *conf_free(struct conf *conf)

@@ -78,14 +78,20 @@ int conf_load(struct conf **ret, const struct conf_source *source, struct conf_e
  * listen is to be used.  For who opens the sockets: that a page cannot be read is no reason to listen elsewhere. */
 int conf_load_listen(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors);
 int conf_defaults(struct conf **ret);				/* the built-in ones, from no file at all */
+
+/* The unit that runs with the file: "reactord", or "reactord@blue" with /etc/reactord/blue.conf. */
+enum { CONF_UNIT_MAX = 300 };
+const char *conf_unit(const char *file, char to[CONF_UNIT_MAX]);
+
 struct conf *conf_free(struct conf *conf);			/* NULL is fine; returns NULL */
 void conf_errors_clear(struct conf_errors *errors);
 
 /* One "FILE:LINE: message" (or "FILE: message") as it is shown to a person; returns a new string, or NULL. */
 char *conf_error_text(const struct conf_error *error);
 
-/* What the workers answer from, borrowed from the configuration; the two arrays are the caller's to free. */
-int conf_routes(const struct conf *conf, struct route_settings *ret);
+/* What the workers answer from, borrowed from the configuration; the two arrays are the caller's to free.  names: of the
+ * listeners, the first has the number 1; what is for others is left out. */
+int conf_routes(const struct conf *conf, const char *const *names, size_t n_names, struct route_settings *ret);
 void conf_routes_free(struct route_settings *settings);
 
 /* Replaces all that is configured by one answer, which is borrowed. */
@@ -93,6 +99,19 @@ void conf_answer_only(struct conf *conf, const struct http_answer *answer);
 
 /* Prints the settings in force as a file that can be read back.  Whether it went well the stream knows. */
 void conf_dump(const struct conf *conf, FILE *to);
+
+/* Some listeners that there are, or are to be. */
+struct named_listener {
+	const char *name, *text;	/* "admin", "127.0.0.1:8001" */
+};
+
+/* Adds an error for each name that the configuration has and no listener, and where it has any for each name, but
+ * ADDRESS_NAME, that a listener has and the configuration does not.  who: "systemd passed" */
+void conf_judge_names(const struct conf *conf, const struct named_listener *listeners, size_t n, const char *who,
+		      struct conf_errors *ret_errors);
+/* The same for those that the daemon opens by itself. */
+void conf_judge_own_names(const struct conf *conf, struct conf_errors *ret_errors);
+bool conf_names_listeners(const struct conf *conf);	/* does server.listen name any? */
 
 /* What differs and needs a restart (server.* but drain_timeout and idle_exit, and a limits.max_connections that was
  * raised): adds one error for each key to ret_errors; returns how many.  file is named when the key is in none. */

@@ -31,6 +31,7 @@ struct conf_answer *conf_answer_free(struct conf_answer *answer)
 	free(answer->name);
 	free(answer->host);
 	free(answer->path);
+	free(answer->listener);
 	free(answer->body_file);
 	free(answer->methods);
 	free(answer->enable_if_exists);
@@ -49,8 +50,10 @@ struct conf_answer *conf_answer_free(struct conf_answer *answer)
 static int compare(const void *a_, const void *b_)
 {
 	const struct conf_answer *a = a_, *b = b_;
-	int r;
+	int r = strcmp(a->listener ? a->listener : "", b->listener ? b->listener : "");
 
+	if (r)
+		return r;
 	if (a->kind != b->kind)
 		return a->kind < b->kind ? -1 : 1;
 	if (a->kind == CONF_ERROR)
@@ -215,10 +218,47 @@ static int parse_status(struct conf_loading *load, struct conf_answer *answer, c
 	return 0;
 }
 
-static int read_argument(struct conf_loading *load, struct conf_answer *answer, const char *argument)
+static int set_listener(struct conf_loading *load, struct conf_answer *answer, const char *section, const char *name)
+{
+	const char *why = address_name_refused(name);
+
+	if (why)
+		return conf_mistake(load, "[%s]: %s", conf_show(slice_of(section)).text, why);
+	answer->listener = strdup(name);
+	return answer->listener ? 0 : conf_out_of_memory(load);
+}
+
+/* Takes " on NAME" off the end of a section's argument: what it says is only for listeners of that name.  In the section's
+ * name, where no key is, since it tells one section from another: the same pattern can be there for several names. */
+static int take_listener(struct conf_loading *load, struct conf_answer *answer, const char *section, char *argument)
+{
+	char *name = argument + strlen(argument), *on;
+
+	while (name > argument && !strchr(" \t", name[-1]))
+		name--;
+	on = name;
+	while (on > argument && strchr(" \t", on[-1]))
+		on--;
+	if (on - argument < 2 || memcmp(on - 2, "on", 2) != 0 || (on - argument > 2 && !strchr(" \t", on[-3])))
+		return 0;
+	on -= 2;
+	while (on > argument && strchr(" \t", on[-1]))
+		on--;
+	*on = '\0';
+	return set_listener(load, answer, section, name);
+}
+
+static int read_argument(struct conf_loading *load, struct conf_answer *answer, const char *section, char *argument)
 {
 	const char *word = conf_section_word(answer->kind);
+	int r = 0;
 
+	if (answer->kind == CONF_LISTEN)
+		return set_listener(load, answer, section, argument);
+	if (answer->kind == CONF_ROUTE || answer->kind == CONF_MAINTENANCE)
+		r = take_listener(load, answer, section, argument);
+	if (r < 0)
+		return r;
 	if (answer->kind == CONF_ROUTE)
 		return parse_pattern(load, answer, argument);
 	if (answer->kind == CONF_ERROR)
@@ -231,13 +271,16 @@ static int read_argument(struct conf_loading *load, struct conf_answer *answer, 
 
 int conf_enter_answer(struct conf_loading *load, enum conf_section kind, const char *name, const char *argument)
 {
+	cleanup(free_pointer) char *copy = strdup(argument);
 	struct conf_answer *answer = calloc(1, sizeof *answer);
 	int r;
 
-	if (!answer)
+	if (!answer || !copy) {
+		free(answer);
 		return conf_out_of_memory(load);
+	}
 	answer->kind = kind;
-	r = read_argument(load, answer, argument);
+	r = read_argument(load, answer, name, copy);
 	if (r < 0) {
 		conf_answer_free(answer);
 		return r;
@@ -345,8 +388,10 @@ static int default_body(struct conf_loading *load)
 	if (error)
 		return take_error(load, error);
 	if (status < 300) {
-		default_content_type(load, answer->kind == CONF_RESPONSE ? SLICE("text/html") : SLICE(""));
-		if (answer->kind == CONF_RESPONSE && own_body(answer, "Hello") < 0)
+		bool is_rest = answer->kind == CONF_RESPONSE || answer->kind == CONF_LISTEN;
+
+		default_content_type(load, is_rest ? SLICE("text/html") : SLICE(""));
+		if (is_rest && own_body(answer, "Hello") < 0)
 			return conf_out_of_memory(load);
 		return 0;
 	}
@@ -525,10 +570,21 @@ static struct slice shown_in_log(const struct conf_answer *answer)
 	return slice_of(pattern ? pattern + strspn(pattern, " \t") : answer->name);
 }
 
-static struct route_setting route_setting(const struct conf_answer *from)
+/* The number of a name among these, from 1 on; of none, 0. */
+static unsigned number_of(const char *name, const char *const *names, size_t n_names)
+{
+	for (size_t i = 0; i < n_names; i++)
+		if (strcmp(names[i], name) == 0)
+			return (unsigned) i + 1;
+	return 0;
+}
+
+static struct route_setting route_setting(const struct conf_answer *from, unsigned name)
 {
 	return (struct route_setting) {
 		.section = shown_in_log(from),
+		.name = (uint8_t) name,
+		.rest = from->kind == CONF_LISTEN,
 		.host = slice_of(from->host ? from->host : ""),
 		.path = { from->path, from->path_length },
 		.prefix = from->prefix,
@@ -544,7 +600,7 @@ static struct route_setting route_setting(const struct conf_answer *from)
 	};
 }
 
-int conf_routes(const struct conf *conf, struct route_settings *ret)
+int conf_routes(const struct conf *conf, const char *const *names, size_t n_names, struct route_settings *ret)
 {
 	struct route_setting *routes = calloc(conf->n_answers, sizeof *routes);
 	struct http_answer *errors = calloc(conf->n_answers, sizeof *errors);
@@ -556,10 +612,13 @@ int conf_routes(const struct conf *conf, struct route_settings *ret)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < conf->n_answers; i++) {
-		if (conf->answers[i]->kind == CONF_ERROR)
-			errors[n_errors++] = conf->answers[i]->answer;
-		else
-			routes[n_routes++] = route_setting(conf->answers[i]);
+		const struct conf_answer *answer = conf->answers[i];
+		unsigned name = answer->listener ? number_of(answer->listener, names, n_names) : 0;
+
+		if (answer->kind == CONF_ERROR)
+			errors[n_errors++] = answer->answer;
+		else if (name > 0 || !answer->listener)
+			routes[n_routes++] = route_setting(answer, name);
 	}
 	*ret = (struct route_settings) { .routes = routes, .n_routes = n_routes, .errors = errors, .n_errors = n_errors };
 	return 0;

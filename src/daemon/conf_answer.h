@@ -2,19 +2,20 @@
 #pragma once
 
 /*
- * The sections that say an answer: [response], [route PATTERN], [maintenance] and [error STATUS].  They share their keys,
- * and there may be any number of routes and errors.  Private to the files conf*.c.
+ * The sections that say an answer: [response], [listen NAME], [route PATTERN], [maintenance] and [error STATUS].  They share
+ * their keys, and there may be any number of routes and errors.  Private to the files conf*.c.
  */
 #include "daemon/conf_keys.h"
 
 struct conf_answer {
-	enum conf_section kind;		/* CONF_RESPONSE, CONF_ROUTE, CONF_MAINTENANCE or CONF_ERROR */
+	enum conf_section kind;		/* CONF_RESPONSE, CONF_LISTEN, CONF_ROUTE, CONF_MAINTENANCE or CONF_ERROR */
 	char *name;			/* owned: the section as it was first written, "route /x" */
 	const char *file;		/* where that was; borrowed */
 	unsigned line;
 	char *host, *path;		/* owned, of a route: small letters, and normal as http/target.h says */
 	size_t path_length;		/* without the '*' */
 	bool prefix;
+	char *listener;			/* owned: only for listeners of this name; NULL: for all */
 
 	struct http_answer answer;	/* everything it points to is owned here, or by the [error] whose page it has */
 	char *body_file;		/* owned; NULL: none */

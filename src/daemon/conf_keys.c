@@ -157,7 +157,7 @@ static const struct {
 	const char *word;
 } sections[] = {
 	{ CONF_SERVER, "server" }, { CONF_RESPONSE, "response" }, { CONF_ROUTE, "route" },
-	{ CONF_MAINTENANCE, "maintenance" }, { CONF_ERROR, "error" }, { CONF_LIMITS, "limits" }, { CONF_LOG, "log" },
+	{ CONF_LISTEN, "listen" }, { CONF_MAINTENANCE, "maintenance" }, { CONF_ERROR, "error" }, { CONF_LIMITS, "limits" }, { CONF_LOG, "log" },
 };
 
 enum { N_SECTIONS = sizeof sections / sizeof *sections };
@@ -190,8 +190,8 @@ static int unknown_section(struct conf_loading *load, const char *written)
 	if (guess.word)
 		return conf_mistake(load, "unknown section [%s]; did you mean [%s]?", conf_show(slice_of(written)).text,
 				    guess.word);
-	return conf_mistake(load, "unknown section [%s]; there are [server], [response], [route PATH], [maintenance], "
-			    "[error STATUS], [limits] and [log]", conf_show(slice_of(written)).text);
+	return conf_mistake(load, "unknown section [%s]; there are [server], [response], [listen NAME], [route PATH], "
+			    "[maintenance], [error STATUS], [limits] and [log]", conf_show(slice_of(written)).text);
 }
 
 int conf_enter(struct conf_loading *load, const char *name)

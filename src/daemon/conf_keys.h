@@ -44,8 +44,9 @@ enum conf_section {			/* bits, for the sections that a key can be in */
 	CONF_ERROR		= 1 << 4,
 	CONF_LIMITS		= 1 << 5,
 	CONF_LOG		= 1 << 6,
+	CONF_LISTEN		= 1 << 7,
 
-	CONF_ROUTES		= CONF_RESPONSE | CONF_ROUTE | CONF_MAINTENANCE,
+	CONF_ROUTES		= CONF_RESPONSE | CONF_LISTEN | CONF_ROUTE | CONF_MAINTENANCE,
 	CONF_ANSWERS		= CONF_ROUTES | CONF_ERROR,
 };
 

@@ -22,7 +22,8 @@ static bool has_address(const struct conf *conf, const struct address *wanted)
 	for (size_t i = 0; i < conf->n_listen; i++) {
 		for (unsigned j = 0; j < conf->listen[i].n; j++) {
 			if (conf_same_place(&conf->listen[i].at[j], wanted)
-			    && conf->listen[i].at[j].mode == wanted->mode)
+			    && conf->listen[i].at[j].mode == wanted->mode
+			    && strcmp(conf->listen[i].at[j].name, wanted->name) == 0)
 				return true;
 		}
 	}
@@ -84,10 +85,15 @@ static void needs_restart(const struct conf *running, const struct conf *wanted,
 size_t conf_needs_restart(const struct conf *running, const struct conf *wanted, const char *file,
 			  struct conf_errors *ret_errors)
 {
-	static const char restart[] = "`systemctl restart reactord`";
-	static const char restart_sockets[] = "`systemctl daemon-reload && systemctl restart reactord.socket reactord`";
+	char unit[CONF_UNIT_MAX], restart[CONF_UNIT_MAX + 100], restart_sockets[2 * CONF_UNIT_MAX + 100];
+	char more[CONF_UNIT_MAX + 200];
 	size_t n = 0;
 
+	(void) conf_unit(file, unit);
+	(void) snprintf(restart, sizeof restart, "`systemctl restart %s`", unit);
+	(void) snprintf(restart_sockets, sizeof restart_sockets, "`systemctl daemon-reload && systemctl restart %s.socket %s`",
+			unit, unit);
+	(void) snprintf(more, sizeof more, "%s: it is more than the daemon was started with", restart);
 	if (!listens_within(running, wanted) || !listens_within(wanted, running)) {
 		needs_restart(running, wanted, &conf_keys[CONF_KEY_LISTEN], file, restart_sockets, ret_errors);
 		n++;
@@ -101,7 +107,7 @@ size_t conf_needs_restart(const struct conf *running, const struct conf *wanted,
 	}
 	if (wanted->limits.max_connections > running->max_connections_at_start) {
 		needs_restart(running, wanted, &conf_keys[CONF_KEY_MAX_CONNECTIONS], file,
-			      "`systemctl restart reactord`: it is more than the daemon was started with", ret_errors);
+			      more, ret_errors);
 		n++;
 	}
 	return n;

@@ -66,6 +66,28 @@ static struct listener *add(struct listeners *listeners, unsigned n_fds)
 	return listener;
 }
 
+/* A name has the number that another listener of it has, or the next. */
+static int set_name(const struct listeners *listeners, struct listener *listener, const char *name)
+{
+	unsigned most = 0;
+
+	listener->name = strdup(name);
+	if (!listener->name)
+		return -ENOMEM;
+	for (size_t i = 0; i < listeners->n && listener->number == 0; i++) {
+		const struct listener *other = &listeners->at[i];
+
+		if (other->name && other != listener && strcmp(other->name, name) == 0)
+			listener->number = other->number;
+		most = other->number > most ? other->number : most;
+	}
+	if (listener->number == 0 && most == ROUTE_NAMES_MAX)
+		return -E2BIG;
+	if (listener->number == 0)
+		listener->number = (uint8_t) (most + 1);
+	return 0;
+}
+
 static int ask_address(struct listener *listener, int fd)
 {
 	listener->length = sizeof listener->at;
@@ -103,6 +125,59 @@ static bool take_other(struct listeners *listeners, int fd, const char *name)
 	return false;
 }
 
+static const char *kind_of_socket(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof peer, type_length = sizeof(int);
+	int type = 0;
+
+	(void) getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length);
+	switch (type) {
+	case SOCK_STREAM:
+		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0)
+			return "a socket of a family that is neither IP nor unix";
+		return getpeername(fd, (struct sockaddr *) &peer, &length) == 0 ? "a connection"
+			: "a stream socket that does not listen";
+	case SOCK_DGRAM:
+		return "a datagram socket";
+	case SOCK_SEQPACKET:
+		return "a sequential-packet socket";
+	default:
+		return "a socket of another type";
+	}
+}
+
+static const char *kind_of(int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return strerror(errno);
+	switch (status.st_mode & S_IFMT) {
+	case S_IFSOCK:
+		return kind_of_socket(fd);
+	case S_IFIFO:
+		return "a FIFO";
+	case S_IFREG:
+		return "a file";
+	case S_IFDIR:
+		return "a directory";
+	case S_IFCHR:
+	case S_IFBLK:
+		return "a device";
+	default:
+		return "something else";
+	}
+}
+
+static int refuse(int fd, const char *name, char **ret_why)
+{
+	if (asprintf(ret_why, "descriptor %d (\"%s\") that systemd passed is %s, and no listening stream socket", fd, name,
+		     kind_of(fd)) < 0)
+		*ret_why = NULL;
+	return -EINVAL;
+}
+
 /* systemd clears O_NONBLOCK at each start. */
 static int take_one(struct listeners *listeners, int fd, const char *name, char **ret_why)
 {
@@ -112,21 +187,17 @@ static int take_one(struct listeners *listeners, int fd, const char *name, char 
 
 	if (take_other(listeners, fd, name))
 		return 0;
-	if (!is_stream_listener(fd)) {
-		if (asprintf(ret_why, "descriptor %d (\"%s\") that systemd passed is no listening stream socket",
-			     fd, name) < 0)
-			*ret_why = NULL;
-		return -EINVAL;
-	}
+	if (!is_stream_listener(fd))
+		return refuse(fd, name, ret_why);
 	listener = add(listeners, 1);
 	if (!listener)
 		return -ENOMEM;
 	listener->fds[0] = fd;
 	listener->n_fds = 1;
 	listener->passed = true;
-	listener->name = strdup(name);
-	if (!listener->name)
-		return -ENOMEM;
+	r = set_name(listeners, listener, name);
+	if (r < 0)
+		return r;
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
@@ -161,6 +232,12 @@ static int take_inherited(struct listeners *listeners, char **ret_why)
 	return r;
 }
 
+/* Who passes sockets without LISTEN_FDNAMES= gave them no name, of which libsystemd makes "unknown". */
+static const char *name_of(char **names, int i)
+{
+	return names && *names[i] && strcmp(names[i], "unknown") != 0 ? names[i] : ADDRESS_NAME;
+}
+
 int listeners_take_passed(struct listeners *listeners, char **ret_why)
 {
 	char **names = NULL;
@@ -170,7 +247,7 @@ int listeners_take_passed(struct listeners *listeners, char **ret_why)
 	*ret_why = NULL;
 	listeners->handover_fd = -1;
 	for (int i = 0; i < n && r == 0; i++)
-		r = take_one(listeners, SD_LISTEN_FDS_START + i, names ? names[i] : "", ret_why);
+		r = take_one(listeners, SD_LISTEN_FDS_START + i, name_of(names, i), ret_why);
 	for (int i = 0; names && i < n; i++)
 		free(names[i]);
 	free(names);
@@ -179,7 +256,8 @@ int listeners_take_passed(struct listeners *listeners, char **ret_why)
 	if (n < 0)
 		r = n;
 	if (r < 0) {
-		if (!*ret_why && asprintf(ret_why, "cannot take the sockets that systemd passed: %s", strerror(-r)) < 0)
+		if (!*ret_why && asprintf(ret_why, "cannot take the sockets that systemd passed: %s",
+					  r == -E2BIG ? "they have more than 255 names" : strerror(-r)) < 0)
 			*ret_why = NULL;
 		listeners_close(listeners);
 		return r;
@@ -314,9 +392,9 @@ static int bind_one(struct listeners *listeners, const struct address *address, 
 
 	if (!listener)
 		return -ENOMEM;
-	listener->name = strdup("");
-	if (!listener->name)
-		return -ENOMEM;
+	r = set_name(listeners, listener, address->name);
+	if (r < 0)
+		return r;
 	r = bind_first(address, n_fds, &listener->fds[0]);
 	if (r < 0)
 		return r;
@@ -385,6 +463,8 @@ static const char *hint(const struct address *address, int error)
 {
 	bool is_path = address->at.ss_family == AF_UNIX;
 
+	if (error == -E2BIG)
+		return " (server.listen has more than 255 names)";
 	if (error == -EACCES && !is_path)
 		return " (ports below 1024 need CAP_NET_BIND_SERVICE, or reactord.socket)";
 	if (error == -ENOTSOCK)
@@ -461,10 +541,12 @@ void listeners_close(struct listeners *listeners)
 
 /* --- what systemd passed against what was configured ------------------------------------------------------------- */
 
+/* server.listen without a name agrees with every name: that of a unit of the administrator's own is not told twice. */
 static const struct listener *find_passed(const struct listeners *listeners, const struct address *wanted)
 {
 	for (size_t i = 0; i < listeners->n; i++)
-		if (address_equal(wanted, (const struct sockaddr *) &listeners->at[i].at, listeners->at[i].length))
+		if (address_equal(wanted, (const struct sockaddr *) &listeners->at[i].at, listeners->at[i].length) &&
+		    (!wanted->named || strcmp(wanted->name, listeners->at[i].name) == 0))
 			return &listeners->at[i];
 	return NULL;
 }
@@ -488,7 +570,15 @@ static bool value_is_passed(const struct listeners *listeners, const struct conf
 	return find_passed(listeners, &listen->at[1]) || (first && !is_inet6_only(first));
 }
 
-char *listeners_disagree(const struct listeners *listeners, const struct conf *conf)
+/* As it would be written in server.listen. */
+static void write_listener(FILE *to, const struct listener *listener)
+{
+	bool is_usual = strcmp(listener->name, ADDRESS_NAME) == 0;
+
+	(void) fprintf(to, "%s%s%s", listener->text, is_usual ? "" : " name=", is_usual ? "" : listener->name);
+}
+
+char *listeners_disagree(const struct listeners *listeners, const struct conf *conf, const char *unit)
 {
 	char *text = NULL;
 	size_t length = 0;
@@ -505,13 +595,55 @@ char *listeners_disagree(const struct listeners *listeners, const struct conf *c
 		if (!value_is_passed(listeners, &conf->listen[i]))
 			(void) fprintf(to, "%s%s", missing++ > 0 ? ", " : "", conf->listen[i].text);
 	(void) fputs(", but systemd passed ", to);
-	for (size_t i = 0; i < listeners->n; i++)
-		(void) fprintf(to, "%s%s", i > 0 ? ", " : "", listeners->at[i].text);
-	(void) fputs("; to apply it: systemctl daemon-reload && systemctl restart reactord.socket reactord", to);
+	for (size_t i = 0; i < listeners->n; i++) {
+		(void) fputs(i > 0 ? ", " : "", to);
+		write_listener(to, &listeners->at[i]);
+	}
+	(void) fprintf(to, "; to apply it: systemctl daemon-reload && systemctl restart %s.socket %s", unit, unit);
 	(void) fclose(to);
 	if (missing == 0) {
 		free(text);
 		return NULL;
 	}
 	return text;
+}
+
+/* --- names ------------------------------------------------------------------------------------------------------- */
+
+char **listeners_names(const struct listeners *listeners, size_t *ret_n)
+{
+	char **names = calloc(ROUTE_NAMES_MAX + 1, sizeof *names);
+	size_t n = 0;
+
+	for (size_t i = 0; names && i < listeners->n; i++) {
+		const struct listener *listener = &listeners->at[i];
+
+		if (listener->number <= n)	/* they come in order */
+			continue;
+		names[n] = strdup(listener->name);
+		if (names[n++])
+			continue;
+		while (n > 0)
+			free(names[--n]);
+		free(names);
+		return NULL;
+	}
+	*ret_n = n;
+	return names;
+}
+
+void listeners_judge_names(const struct listeners *listeners, const struct conf *conf, struct conf_errors *ret_errors)
+{
+	struct named_listener *named;
+
+	if (listeners->n == 0 || !listeners->at[0].passed) {
+		conf_judge_own_names(conf, ret_errors);
+		return;
+	}
+	named = calloc(listeners->n, sizeof *named);
+	for (size_t i = 0; named && i < listeners->n; i++)
+		named[i] = (struct named_listener) { listeners->at[i].name, listeners->at[i].text };
+	if (named)
+		conf_judge_names(conf, named, listeners->n, "systemd passed", ret_errors);
+	free(named);
 }

@@ -9,7 +9,8 @@
 #include "daemon/conf.h"
 
 struct listener {
-	char *name;			/* owned: FileDescriptorName=, or "" */
+	char *name;			/* owned: FileDescriptorName=, or name= of server.listen */
+	uint8_t number;			/* of the name, from 1 on: the same for all that have it */
 	char text[ADDRESS_TEXT_MAX];	/* where it really listens: the kernel's port for port 0 */
 	struct sockaddr_storage at;	/* from getsockname */
 	socklen_t length;
@@ -42,5 +43,13 @@ int listeners_bind(struct listeners *listeners, const struct conf *conf, unsigne
 void listeners_close(struct listeners *listeners);
 
 /* With passed listeners: the addresses that the configuration sets and systemd did not pass, and what it passed, as one
- * text with the command that mends it (owned by the caller); NULL: they agree, or server.listen was not set. */
-char *listeners_disagree(const struct listeners *listeners, const struct conf *conf);
+ * text with the command that mends it (owned by the caller); NULL: they agree, or server.listen was not set.
+ * unit: conf_unit() */
+char *listeners_disagree(const struct listeners *listeners, const struct conf *conf, const char *unit);
+
+/* The names, in the order of their numbers: an array that is the caller's to free, with its strings; NULL: no memory. */
+char **listeners_names(const struct listeners *listeners, size_t *ret_n);
+
+/* Adds an error for each name that the configuration has and no listener, or the reverse; those that were passed, or else
+ * those that are to be bound. */
+void listeners_judge_names(const struct listeners *listeners, const struct conf *conf, struct conf_errors *ret_errors);

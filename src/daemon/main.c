@@ -60,6 +60,8 @@ struct daemon {
 	bool began_misconfigured;		/* that one is the built-in 503: the file was bad at the start */
 	unsigned n_workers;
 	struct listeners listeners;
+	char **names;				/* owned: of the listeners, also when those are closed */
+	size_t n_names;
 	struct workers workers;
 	struct restart restart;			/* what the process before us has left, until it is taken */
 	struct switches *switches;		/* owned: of the snapshot in force */
@@ -135,12 +137,12 @@ static int load_misconfigured(struct conf **ret, const struct conf_source *sourc
 
 /* And what turns its routes on and off. */
 static int make_snapshot(struct snapshot **ret, struct switches **ret_switches, uint64_t number,
-			 const struct conf *conf)
+			 const struct daemon *d, const struct conf *conf)
 {
 	struct route_settings settings;
 	int r;
 
-	r = conf_routes(conf, &settings);
+	r = conf_routes(conf, (const char *const *) d->names, d->n_names, &settings);
 	if (r < 0)
 		return r;
 	r = snapshot_new(ret, number, &conf->limits, &settings, conf->n_switches);
@@ -298,6 +300,13 @@ static int load_at_start(struct daemon *d)
 	int r;
 
 	r = conf_load(&d->started, &d->options.source, &errors);
+	if (r == 0) {
+		listeners_judge_names(&d->listeners, d->started, &errors);
+		if (errors.n > 0) {
+			d->started = conf_free(d->started);
+			r = -EINVAL;
+		}
+	}
 	d->conf = d->started;
 	if (r == 0)
 		return 0;
@@ -319,6 +328,7 @@ static int load_at_start(struct daemon *d)
 static int open_listeners(struct daemon *d)
 {
 	cleanup(free_pointer) char *differ = NULL;
+	char unit[CONF_UNIT_MAX];
 	char *why = NULL;
 
 	if (d->listeners.n == 0) {
@@ -327,7 +337,7 @@ static int open_listeners(struct daemon *d)
 		return 0;
 	}
 	listeners_set_backlog(&d->listeners, d->conf->backlog);
-	differ = listeners_disagree(&d->listeners, d->conf);
+	differ = listeners_disagree(&d->listeners, d->conf, conf_unit(d->options.source.file, unit));
 	if (differ)
 		log_write(LOG_LISTEN_DIFFERS, LOG_WARNING, "%s", differ);
 	return 0;
@@ -357,9 +367,11 @@ static int start_workers(struct daemon *d)
 	struct snapshot *snapshot;
 	int r;
 
-	r = make_snapshot(&snapshot, &d->switches, restart_generation(&d->restart) + 1, d->conf);
+	d->names = listeners_names(&d->listeners, &d->n_names);
+	r = d->names ? make_snapshot(&snapshot, &d->switches, restart_generation(&d->restart) + 1, d, d->conf) : -ENOMEM;
 	if (r == 0)
-		r = workers_start(&d->workers, d->n_workers, d->conf, &d->listeners, snapshot);
+		r = workers_start(&d->workers, d->n_workers, d->conf, &d->listeners, (const char *const *) d->names,
+				  d->n_names, snapshot);
 	if (r == 0) {
 		workers_ask(&d->workers);
 		r = workers_wait(&d->workers, ADOPT_TIMEOUT_MS) ? 0 : -ETIMEDOUT;
@@ -452,9 +464,13 @@ static int start(struct daemon *d)
 	log_write(LOG_STARTED, LOG_INFO, "version %s, %u worker%s (%s), at most %u connections", PACKAGE_VERSION,
 		  d->workers.n, d->workers.n == 1 ? "" : "s",
 		  d->conf->executor == CONF_THREADED ? "threaded" : "inline", d->conf->limits.max_connections);
-	for (size_t i = 0; i < d->listeners.n; i++)
-		log_write(LOG_LISTENING, LOG_INFO, "listening on %s%s", d->listeners.at[i].text,
-			  d->listeners.at[i].passed ? " (from systemd)" : "");
+	for (size_t i = 0; i < d->listeners.n; i++) {
+		const struct listener *listener = &d->listeners.at[i];
+		bool is_usual = strcmp(listener->name, ADDRESS_NAME) == 0;
+
+		log_write(LOG_LISTENING, LOG_INFO, "listening on %s%s%s%s", listener->text, is_usual ? "" : " name=",
+			  is_usual ? "" : listener->name, listener->passed ? " (from systemd)" : "");
+	}
 	say_what_next(&d->listeners.at[0]);
 	begin_idling(d);
 	if (!getenv("NOTIFY_SOCKET"))		/* nobody is told, so nobody looks */
@@ -475,6 +491,11 @@ static int load_again(struct daemon *d, struct conf **ret, struct conf_errors *r
 
 	if (r < 0)
 		return r;
+	listeners_judge_names(&d->listeners, *ret, ret_told);
+	if (ret_told->n > 0) {
+		*ret = conf_free(*ret);
+		return -EINVAL;
+	}
 	if (!serves_misconfigured(d)) {
 		if (conf_needs_restart(d->conf, *ret, file, ret_told) > 0) {
 			*ret = conf_free(*ret);
@@ -495,7 +516,7 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 
 	if (conf->limits.max_connections > d->started->limits.max_connections)
 		conf->limits.max_connections = d->started->limits.max_connections;
-	r = make_snapshot(&snapshot, &switches, number, conf);
+	r = make_snapshot(&snapshot, &switches, number, d, conf);
 	if (r == 0)
 		r = workers_take_snapshot(&d->workers, snapshot);
 	if (r < 0) {
@@ -849,6 +870,9 @@ static int serve(struct daemon *d)
 	workers_deinit(&d->workers);
 	restart_deinit(&d->restart);
 	listeners_close(&d->listeners);
+	while (d->n_names > 0)
+		free(d->names[--d->n_names]);
+	free_pointer(&d->names);
 	close_fd(&d->signal_fd);
 	if (d->conf != d->started)
 		conf_free(d->conf);
@@ -868,7 +892,10 @@ static int check(const struct options *options, bool dump)
 	int r;
 
 	r = conf_load(&conf, &options->source, &errors);
-	if (r < 0) {
+	/* Which names systemd passes is known to systemd. */
+	if (r == 0 && conf_names_listeners(conf))
+		conf_judge_own_names(conf, &errors);
+	if (r < 0 || errors.n > 0) {
 		print_errors(&errors);
 		if (r == -ENOMEM)
 			(void) fputs("reactord: out of memory\n", stderr);

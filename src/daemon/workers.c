@@ -53,13 +53,14 @@ static struct server_listener for_worker(const struct listener *listener, unsign
 
 	return (struct server_listener) {
 		.fd = listener->fds[one ? 0 : worker],
+		.name = listener->number,
 		.shared = one && n_workers > 1,
 		.lasting = listener->passed,
 	};
 }
 
 static int start_one(struct workers *workers, unsigned number, unsigned n_workers, const struct conf *conf,
-		     const struct listeners *listeners)
+		     const struct listeners *listeners, const char *const *names, size_t n_names)
 {
 	cleanup(free_pointer) struct server_listener *own = calloc(listeners->n + 1, sizeof *own);
 	struct server_options options = {
@@ -68,6 +69,8 @@ static int start_one(struct workers *workers, unsigned number, unsigned n_worker
 		.max_connections = conf->limits.max_connections,
 		.listeners = own,
 		.n_listeners = listeners->n,
+		.names = names,
+		.n_names = n_names,
 		.snapshot = workers->snapshots[workers->n_snapshots - 1],
 		.connections = &workers->connections,
 		.answer_fd = workers->answer_fd,
@@ -87,7 +90,7 @@ static int start_one(struct workers *workers, unsigned number, unsigned n_worker
 }
 
 int workers_start(struct workers *workers, unsigned n, const struct conf *conf, const struct listeners *listeners,
-		  struct snapshot *snapshot)
+		  const char *const *names, size_t n_names, struct snapshot *snapshot)
 {
 	int r;
 
@@ -103,7 +106,7 @@ int workers_start(struct workers *workers, unsigned n, const struct conf *conf, 
 	if (!workers->at || !workers->questions || !workers->rings)
 		return -ENOMEM;
 	for (unsigned i = 0; i < n && r == 0; i++)
-		r = start_one(workers, i, n, conf, listeners);
+		r = start_one(workers, i, n, conf, listeners, names, n_names);
 	return r;
 }
 

@@ -27,7 +27,7 @@ unsigned workers_wanted(const struct conf *conf);
 
 /* Makes and starts so many workers.  The snapshot becomes the workers', also on failure. */
 int workers_start(struct workers *workers, unsigned n, const struct conf *conf, const struct listeners *listeners,
-		  struct snapshot *snapshot);
+		  const char *const *names, size_t n_names, struct snapshot *snapshot);	/* names: listeners_names() */
 bool workers_leave(struct workers *workers, int timeout_ms);	/* all end; false: one does not answer */
 void workers_stop(struct workers *workers);		/* closes every connection and ends the threads */
 void workers_deinit(struct workers *workers);		/* after workers_stop; may be called twice */
