@@ -10,6 +10,7 @@
 #include "daemon/listeners.h"
 
 #include "core/cleanup.h"
+#include "daemon/alive.h"
 #include "daemon/datagram.h"
 #include "daemon/journal.h"
 #include "daemon/notify.h"
@@ -112,6 +113,11 @@ static bool take_other(struct listeners *listeners, int fd, const char *name)
 	if (strcmp(name, RESTART_NAME) == 0) {		/* of several the last is as good as any: there is one */
 		close_fd(&listeners->handover_fd);
 		listeners->handover_fd = fd;
+		return true;
+	}
+	if (strcmp(name, ALIVE_NAME) == 0) {
+		close_fd(&listeners->alive_fd);
+		listeners->alive_fd = fd;
 		return true;
 	}
 	if (strcmp(name, JOURNAL_NAME) == 0 && datagram_is_socket(fd)) {
@@ -245,7 +251,7 @@ int listeners_take_passed(struct listeners *listeners, char **ret_why)
 	int r = 0;
 
 	*ret_why = NULL;
-	listeners->handover_fd = -1;
+	listeners->handover_fd = listeners->alive_fd = -1;
 	for (int i = 0; i < n && r == 0; i++)
 		r = take_one(listeners, SD_LISTEN_FDS_START + i, name_of(names, i), ret_why);
 	for (int i = 0; names && i < n; i++)

@@ -86,6 +86,7 @@ static const char *const message_ids[LOG_KINDS] = {
 	[LOG_HANDED_OVER]	= "c960b24771d74e96bdcdf0b79d442b6d",
 	[LOG_NOT_HANDED_OVER]	= "0959a3a5d0b54ae895cf6baafe55f58f",
 	[LOG_TAKEN_OVER]	= "aab4266ae02b4ed4af4bdf2d60b28807",
+	[LOG_KILLED]		= "dfa37b5096574540a5cfad0a9b30e526",
 	[LOG_NOT_TAKEN_OVER]	= "0232cd2d5bee43d79edaa7d8d3fe887f",
 	[LOG_NOT_UPGRADED]	= "9ea89d3cf2174a52bf154c48a07c5b7f",
 	[LOG_IDLE]		= "086ab3c8451c42f4b43d86a796bddbbe",

@@ -27,6 +27,7 @@ enum log_kind {			/* each has a MESSAGE_ID of its own, and an entry in systemd/r
 	LOG_HANDED_OVER,	/* connections are left to the next process */
 	LOG_NOT_HANDED_OVER,
 	LOG_TAKEN_OVER,
+	LOG_KILLED,		/* the process before did not end in order */
 	LOG_NOT_TAKEN_OVER,
 	LOG_NOT_UPGRADED,
 	LOG_IDLE,		/* server.idle_exit: unused, it leaves */

@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "daemon/alive.h"
 #include "daemon/conf.h"
 #include "daemon/idle.h"
 #include "daemon/listeners.h"
@@ -64,6 +65,7 @@ struct daemon {
 	size_t n_names;
 	struct workers workers;
 	struct restart restart;			/* what the process before us has left, until it is taken */
+	struct alive alive;			/* what the process after us finds if we are killed */
 	struct switches *switches;		/* owned: of the snapshot in force */
 	int signal_fd;				/* owned */
 	bool draining, leaving;
@@ -383,11 +385,16 @@ static int start_workers(struct daemon *d)
 	return r == -E2BIG || r == -EFBIG ? EX_CONFIG : EX_OSERR;
 }
 
-/* Connections that the process before us did not want to be closed. */
+/* At connections that the process before us did not want to be closed, and at whether it could want anything. */
 static void look_back(struct daemon *d)
 {
+	uint32_t connections;
+	pid_t pid;
 	int r;
 
+	if (alive_was_killed(take_fd(&d->listeners.alive_fd), &pid, &connections))
+		log_write(LOG_KILLED, LOG_WARNING, "process %d, which served before, did not end in order: %u connections "
+			  "are lost at the most", (int) pid, connections);
 	if (d->listeners.handover_fd < 0)
 		return;
 	r = restart_look(&d->restart, take_fd(&d->listeners.handover_fd));
@@ -453,6 +460,8 @@ static int start(struct daemon *d)
 	r = fit_descriptors(d);
 	if (r != 0)
 		return r;
+	if (alive_init(&d->alive) == 0)		/* without it nobody is told what becomes of us */
+		d->workers.connections = alive_connections(&d->alive);
 	r = start_workers(d);
 	if (r != 0)
 		return r;
@@ -476,6 +485,7 @@ static int start(struct daemon *d)
 	if (!getenv("NOTIFY_SOCKET"))		/* nobody is told, so nobody looks */
 		d->status.next_ms = UINT64_MAX;
 	be_ready(d);
+	alive_store(&d->alive);
 	return 0;
 }
 
@@ -617,8 +627,10 @@ static void try_hand_over(struct daemon *d)
 		return;
 	notify_stopping("handing connections over");
 	r = restart_give(&d->workers, &why);
-	if (r >= 0)
+	if (r >= 0) {
+		alive_ends(&d->alive, true);
 		leave_to_next(r);
+	}
 	log_write(LOG_NOT_HANDED_OVER, LOG_WARNING, "connections cannot be left to the next process: %s",
 		  why ? why : strerror(-r));
 }
@@ -676,7 +688,9 @@ static void upgrade(struct daemon *d)
 		  workers_connections(&d->workers));
 	notify_reloading();
 	log_stop();			/* its thread would end with the program, and what it has not written yet */
+	alive_ends(&d->alive, true);
 	(void) restart_upgrade(&d->workers, &d->listeners, d->path, d->argv, &why);
+	alive_ends(&d->alive, false);
 	if (log_start() == 0)		/* else lines are written at once */
 		log_add_rings(d->workers.rings, d->workers.n);
 	log_write(LOG_NOT_UPGRADED, LOG_ERR, "no upgrade, and all is as before: %s", why ? why : "out of memory");
@@ -849,7 +863,7 @@ static int serve(struct daemon *d)
 
 	d->signal_fd = -1;
 	d->workers.answer_fd = -1;
-	d->restart.fd = -1;
+	d->restart.fd = d->alive.fd = -1;
 	(void) log_open();
 	d->signal_fd = take_signals();
 	(void) pthread_setname_np(pthread_self(), RELOAD_NAME);	/* whatever the program's file is called */
@@ -867,7 +881,9 @@ static int serve(struct daemon *d)
 	workers_stop(&d->workers);
 	log_stop();			/* nobody reports any more */
 	switches_free(d->switches);
+	alive_ends(&d->alive, true);
 	workers_deinit(&d->workers);
+	alive_deinit(&d->alive);
 	restart_deinit(&d->restart);
 	listeners_close(&d->listeners);
 	while (d->n_names > 0)

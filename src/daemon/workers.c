@@ -72,7 +72,7 @@ static int start_one(struct workers *workers, unsigned number, unsigned n_worker
 		.names = names,
 		.n_names = n_names,
 		.snapshot = workers->snapshots[workers->n_snapshots - 1],
-		.connections = &workers->connections,
+		.connections = workers->connections,
 		.answer_fd = workers->answer_fd,
 	};
 	int r;
@@ -97,6 +97,8 @@ int workers_start(struct workers *workers, unsigned n, const struct conf *conf, 
 	r = keep_snapshot(workers, snapshot);
 	if (r < 0)
 		return r;
+	if (!workers->connections)
+		workers->connections = &workers->counted;
 	workers->answer_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (workers->answer_fd < 0)
 		return -errno;
@@ -220,7 +222,7 @@ void workers_drain(struct workers *workers)
 
 uint32_t workers_connections(struct workers *workers)
 {
-	return atomic_load(&workers->connections);
+	return atomic_load(workers->connections);
 }
 
 uint64_t workers_requests(struct workers *workers)

@@ -14,7 +14,8 @@ struct workers {				/* zero it before use; answer_fd -1 */
 	struct server **at;			/* owned */
 	unsigned n;
 	int answer_fd;				/* owned: readable when a worker has something to say */
-	_Atomic uint32_t connections;		/* of all workers */
+	_Atomic uint32_t *connections;		/* of all workers: borrowed if set before workers_start, else here: */
+	_Atomic uint32_t counted;
 	struct snapshot **snapshots;		/* owned, oldest first; the last one is in force */
 	size_t n_snapshots;
 	bool arriving;				/* connections of the process before us are on their way to the workers */

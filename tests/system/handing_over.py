@@ -4,9 +4,10 @@ import shutil
 
 import strict as strict_client
 from clients import Connection, get
-from host import (DROP_IN, MESSAGE_HANDED_OVER, MESSAGE_TAKEN_OVER, UNIT, begin_upload, check, end_upload, equal, m, pid,
-	says, start, state)
+from host import (DROP_IN, MESSAGE_HANDED_OVER, MESSAGE_TAKEN_OVER, UNIT, begin_upload, check, equal, m, pid, says,
+	start, state)
 from machine import eventually
+from ending import end_in_order
 from restarting import FEW
 from strict import Strict
 
@@ -152,21 +153,13 @@ def ends_as_a_stop(why, before=lambda: None, more=0):
 	"""A restart that hands nothing over: the request in progress is answered, and then each connection ends in order."""
 	start()
 	since = m.cursor()
-	with Connection() as idle, Connection() as upload:
-		many = [Connection() for _ in range(more)]
-		for connection in (idle, *many):
-			says(connection.get(), "Hello")
-		begin_upload(upload)
+
+	def restart_in_vain():
 		before()
 		m.must("systemctl", "restart", "--no-block", "reactord")
 		warning(since, MESSAGE_HANDED_OVER, "connections cannot be left to the next process: " + why)
-		for connection in (idle, *many):
-			equal(connection.http.sock.recv(4096), b"", "what an idle connection reads")
-			connection.close()
-		answer = end_upload(upload)
-		says(answer, "Hello")
-		equal(answer.fields["Connection"], "close", "Connection")
-		equal(upload.http.sock.recv(4096), b"", "what is read behind the last answer")
+
+	end_in_order(restart_in_vain, more)
 	eventually("it has been restarted", lambda: state() == "active")
 	equal(m.show(UNIT, "Result"), "success", "Result")
 	says(get(), "Hello")

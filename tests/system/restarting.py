@@ -7,8 +7,8 @@ import subprocess
 
 import strict as strict_client
 from clients import PORT, Answer, Connection, Load
-from host import (CONF, MESSAGE_TAKEN_OVER, Skip, UNIT, begin_upload, check, end_upload, equal, m, pid, says,
-	start, state)
+from host import (CONF, MESSAGE_KILLED, MESSAGE_TAKEN_OVER, Skip, UNIT, begin_upload, check, end_upload,
+	equal, m, pid, says, start, state)
 from machine import eventually, say
 from strict import Strict, is_there
 
@@ -72,9 +72,11 @@ def live_through(actions, think_ms=50, **kinds):
 				action()
 			clients.goes_on()
 			say(" ".join(f"{key} {count}" for key, count in clients.stop_clean().items()))
-		for record in m.journal(since, "-u", UNIT, "MESSAGE_ID=" + MESSAGE_TAKEN_OVER):
-			of = re.match(r"(\d+) of (\d+) connections", record["MESSAGE"])
-			assert of and of.group(1) == of.group(2), record["MESSAGE"]
+	takings = sum(action != reload for action in actions)
+	eventually("the log tells of each taking", lambda: len(m.said(since, MESSAGE_TAKEN_OVER)) == takings)
+	for text in m.said(since, MESSAGE_TAKEN_OVER):
+		of = re.match(r"(\d+) of (\d+) connections", text)
+		assert of and of.group(1) == of.group(2), text
 
 
 FEW = {"sequential": 70, "pipelined": 10, "posting": 10, "reading": 10, "fresh": 4}
@@ -194,14 +196,22 @@ def _():
 		says(kept.get(), "Hello")
 
 
-@check("SIGKILL: it comes back, and the port never refuses")
+def kill():
+	main = pid()
+	m.must("systemctl", "kill", "-s", "KILL", "--kill-who=main", "reactord")
+	eventually("it has been restarted", lambda: pid() not in (0, main) and state() == "active")
+	return main
+
+
+@check("SIGKILL: it comes back, the port never refuses, and the log says how many connections were lost at the most")
 def _():
 	start()
-	main = pid()
-	with Load(2, kept=False) as load:
+	since = m.cursor()
+	with Load(2, kept=False) as load, contextlib.ExitStack() as stack:
+		for _ in range(30):
+			says(stack.enter_context(Connection()).get(), "Hello")
 		eventually("clients are served", lambda: load.all_moved_since([0, 0]))
-		m.must("systemctl", "kill", "-s", "KILL", "--kill-who=main", "reactord")
-		eventually("it has been restarted", lambda: pid() not in (0, main) and state() == "active")
+		main = kill()
 		counts = list(load.counts)
 		eventually("clients are served again", lambda: load.all_moved_since(counts))
 		load.stop()
@@ -210,3 +220,35 @@ def _():
 	refused = [error for error in load.failures if isinstance(error, (ConnectionRefusedError, Answer))]
 	equal(refused, [], "refusals")
 	assert len(load.failures) <= 2, f"more were cut off than were being served: {load.failures}"
+	said = m.find_record(since, "what was lost", MESSAGE_ID=MESSAGE_KILLED)["MESSAGE"]
+	found = re.fullmatch(r"process (\d+), which served before, did not end in order: (\d+) connections are lost at the most",
+			     said)
+	assert found and int(found.group(1)) == main and 30 <= int(found.group(2)) <= 32, said
+
+
+@check("only of a process that was killed the log says so, and only once, also after upgrades in place")
+def _():
+	start()
+	since = m.cursor()
+	with Connection() as kept:
+		for action in (restart, upgrade, upgrade, restart, reload):
+			says(kept.get(), "Hello")
+			action()
+	equal(m.said(since, MESSAGE_KILLED), [], "what the log says of processes that ended in order")
+	upgrade()
+	main = kill()
+	for action in (restart, upgrade, restart):
+		action()
+	m.must("systemctl", "stop", "reactord")
+	start()
+	eventually("the log says so", lambda: m.said(since, MESSAGE_KILLED))
+	told = m.said(since, MESSAGE_KILLED)
+	assert len(told) == 1 and told[0].startswith(f"process {main}, "), told
+
+
+@check("in systemd's store there is one descriptor while it serves, whatever happened before")
+def _():
+	start()
+	for action in (restart, upgrade, kill, upgrade, restart):
+		action()
+		eventually("there is one", lambda: m.show(UNIT, "NFileDescriptorStore") == "1")
