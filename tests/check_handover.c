@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors and their bytes, from one process to the next: whole, as often as it takes, or not at all. */
+/*
+ * Descriptors and their bytes, from one process to the next: whole, as often as it takes, or not at all.  Linked with
+ * -Wl,--wrap=setsockopt.
+ */
 #undef NDEBUG
 #include "core/handover.h"
 
@@ -8,6 +11,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -16,12 +20,26 @@ enum { LAYOUT = 7 };
 static struct {
 	unsigned open_fds;
 	int queue;
+	bool small_queue;
 } f;
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	int small = 1;
+
+	if (level == SOL_SOCKET && name == SO_SNDBUF && f.small_queue)
+		value = &small;
+	return __real_setsockopt(fd, level, name, value, length);
+}
 
 static void setup(void)
 {
 	f.open_fds = count_open_fds();
 	f.queue = -1;
+	f.small_queue = false;
 }
 
 static void teardown(void)
@@ -71,14 +89,12 @@ static void is_what_was_given(const struct handover_taken *taken, unsigned n, co
 	ck_assert_uint_eq(taken->layout, LAYOUT);
 	for (unsigned i = 0; i < n; i++) {
 		const struct handover_item *item = &taken->items[i];
+		char bytes[3000];
 
-		ck_assert_uint_eq(item->kind, i);
+		memset(bytes, (int) i, sizeof bytes);
 		ck_assert_uint_eq(inode_of(item->fd), inodes[i]);
-		ck_assert(fcntl(item->fd, F_GETFD) & FD_CLOEXEC);
-		ck_assert_uint_eq(item->length, i % 1000 * 3);
-		ck_assert_uint_eq((uintptr_t) item->bytes % 8, 0);
-		for (size_t j = 0; j < item->length; j++)
-			ck_assert_int_eq(((const char *) item->bytes)[j], (char) i);
+		ck_assert_msg(item->kind == i && fcntl(item->fd, F_GETFD) & FD_CLOEXEC && (uintptr_t) item->bytes % 8 == 0 &&
+			      item->length == i % 1000 * 3 && memcmp(item->bytes, bytes, item->length) == 0, "item %u", i);
 	}
 }
 
@@ -185,6 +201,74 @@ START_TEST(without_room_for_all_the_rest_is_told_to_be_missing)
 }
 END_TEST
 
+/* One descriptor n times, each with its number as its bytes.  Each assertion writes a message: one for all of them. */
+static struct handover *new_of(unsigned n)
+{
+	struct handover *handover;
+	unsigned added = 0;
+
+	ck_assert_int_eq(handover_new(&handover, LAYOUT), 0);
+	for (unsigned i = 0; i < n; i++) {
+		struct iovec part = { &i, sizeof i };
+
+		added += handover_add(handover, 0, i, &part, 1) == 0;
+	}
+	ck_assert_uint_eq(added, n);
+	return handover;
+}
+
+/* As many as a table of 20,000 has room for when they are taken. */
+START_TEST(ten_thousands_are_taken)
+{
+	enum { MANY = 18000, SPARE = 100 };
+	struct handover_taken taken = { 0 };
+	struct handover *handover;
+	struct rlimit limit;
+	unsigned n = MANY, right = 0;
+	ino_t inode = inode_of(0);
+	struct stat stat;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_max < MANY + SPARE)
+		n = (unsigned) limit.rlim_max - SPARE;
+	handover = new_of(n);
+	ck_assert_int_eq(handover_finish(handover, &f.queue), 0);
+	handover_free(handover);
+	ck_assert_int_eq(handover_take(&taken, f.queue), 0);
+	ck_assert_uint_eq(taken.n, n);
+	for (unsigned i = 0; i < n; i++)
+		right += fstat(taken.items[i].fd, &stat) == 0 && stat.st_ino == inode &&
+			 *(const unsigned *) taken.items[i].bytes == i;
+	ck_assert_uint_eq(right, n);
+	handover_taken_deinit(&taken);
+}
+END_TEST
+
+/* Of a unit with LimitNOFILE=65536, whose kernel gives the queue no more than it gives everybody. */
+START_TEST(as_many_fit_as_a_process_can_have)
+{
+	struct handover *handover = new_of(65536);
+	int r = handover_finish(handover, &f.queue);
+
+	/* Who may not have so many open may not have them on their way either. */
+	ck_assert(r == 0 || r == -ETOOMANYREFS);
+	handover_free(handover);
+}
+END_TEST
+
+START_TEST(a_queue_that_is_too_small_is_told_and_nobody_waits)
+{
+	struct handover *handover = new_of(10000);
+
+	f.small_queue = true;
+	ck_assert_int_eq(handover_finish(handover, &f.queue), -EAGAIN);
+	ck_assert_int_eq(f.queue, -1);
+	handover_free(handover);
+}
+END_TEST
+
 START_TEST(what_nobody_holds_is_known)
 {
 	struct handover *handover;
@@ -282,6 +366,9 @@ int main(void)
 	tcase_add_test(tests, it_can_be_taken_again_and_attempts_are_counted);
 	tcase_add_test(tests, who_takes_a_descriptor_keeps_it);
 	tcase_add_test(tests, without_room_for_all_the_rest_is_told_to_be_missing);
+	tcase_add_test(tests, ten_thousands_are_taken);
+	tcase_add_test(tests, as_many_fit_as_a_process_can_have);
+	tcase_add_test(tests, a_queue_that_is_too_small_is_told_and_nobody_waits);
 	tcase_add_test(tests, what_nobody_holds_is_known);
 	tcase_add_test(tests, what_is_not_whole_is_refused);
 	tcase_add_test(tests, a_state_that_was_damaged_hurts_nobody);

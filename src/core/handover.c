@@ -197,8 +197,7 @@ bool handover_is_held(const struct handover *h)
 struct message {
 	char what;
 	int fds[FDS_PER_MESSAGE];
-	size_t n;
-	bool cut;			/* some descriptors could not be had */
+	size_t n;			/* fewer than were sent when there is no room for more */
 };
 
 /* The next message: 1, 0 at the end, or a negative errno. */
@@ -219,7 +218,6 @@ static int peek(int from, struct message *ret)
 		return errno == EAGAIN ? -EBADMSG : -errno;	/* whoever filled it has not come to its end */
 	if (n == 0)
 		return 0;
-	ret->cut = message.msg_flags & MSG_CTRUNC;
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
 		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 			continue;

@@ -112,6 +112,19 @@ static int pass_on_one(FILE *to, int fd, const char *name)
 	return inherit(fd);
 }
 
+/* There is no other program. */
+static void take_back(const struct listeners *listeners)
+{
+	(void) unsetenv(RESTART_LISTENERS);
+	(void) unsetenv(RESTART_HANDOVER);
+	for (size_t i = 0; i < listeners->n; i++)
+		(void) fcntl(listeners->at[i].fds[0], F_SETFD, FD_CLOEXEC);
+	if (journal_descriptor() >= 0)
+		(void) fcntl(journal_descriptor(), F_SETFD, FD_CLOEXEC);
+	if (notify_descriptor() >= 0)
+		(void) fcntl(notify_descriptor(), F_SETFD, FD_CLOEXEC);
+}
+
 /* They keep their numbers, which LISTEN_FDS= could not tell: there may be others between them. */
 static int pass_on(const struct listeners *listeners, int handover_fd)
 {
@@ -155,6 +168,7 @@ int restart_upgrade(struct workers *workers, struct listeners *listeners, const 
 		(void) execv(path, argv);	/* ends every thread, and the writing end of the queue */
 		r = -errno;
 	}
+	take_back(listeners);
 	(void) notify_remove(RESTART_NAME);
 	workers_thaw(workers);
 	handover_free(handover);
@@ -219,7 +233,7 @@ char *restart_why_fewer(const struct restart *restart)
 	else if (restart->taken.layout != CARRY_LAYOUT)
 		r = asprintf(&why, "it was of another version, so those in the middle of a request are closed");
 	else
-		r = asprintf(&why, "for the others there are no descriptors, or no memory");
+		r = asprintf(&why, "for the others there is no room (limits.max_connections), or no descriptor");
 	return r < 0 ? NULL : why;
 }
 
@@ -290,11 +304,13 @@ size_t restart_take(struct restart *restart, struct workers *workers)
 		answered = workers_take_arrivals(workers, arrivals, restart->taken.layout, TAKE_TIMEOUT_MS);
 	for (unsigned w = 0; w < workers->n; w++) {
 		taken += arrivals[w].taken;
-		if (answered)	/* else a worker may still look at it: better a leak than that */
+		if (answered)
 			free(arrivals[w].items);
 	}
 	if (answered)
 		free(arrivals);
+	else	/* a worker may still look at all that: better a leak */
+		restart->taken = (struct handover_taken) { 0 };
 	return taken;
 }
 

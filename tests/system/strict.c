@@ -54,7 +54,7 @@ static const struct kind {
 	{ .path = "echo", .at_once = 1, .piece = REQUESTS_MAX },			/* sequential */
 	{ .path = "echo", .at_once = 8, .piece = 150, .pause_ms = 8 },			/* pipelined */
 	{ .path = "echo", .at_once = 1, .piece = 400, .pause_ms = 8, .posts = true },
-	{ .path = "long", .at_once = 1, .piece = REQUESTS_MAX, .pause_ms = 8, .reads_slowly = true },
+	{ .path = "long", .at_once = 3, .piece = REQUESTS_MAX, .pause_ms = 8, .reads_slowly = true },
 	{ .path = "echo", .at_once = 1, .piece = REQUESTS_MAX, .fresh = true },		/* a connection for each request */
 };
 
