@@ -13,6 +13,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 conf=$work/reactord.conf
 units=$work/units
+remembered=$work/remembered
 drop_in=$units/reactord.socket.d/50-reactord-conf.conf
 
 if [ ! -x "$generator" ]; then
@@ -24,7 +25,7 @@ fi
 generate() {
 	rm -rf "$units"
 	mkdir "$units"
-	"$generator" "$units" "$units" "$units" "$conf" >"$work/out" 2>"$work/err"
+	"$generator" "$units" "$units" "$units" "$conf" "$remembered" >"$work/out" 2>"$work/err"
 	status=$?
 }
 
@@ -45,10 +46,12 @@ claim() {
 	done
 }
 
-# makes SENTENCE CONFIGURATION LINES: exactly these lines in the drop-in behind its comment; \n ends a line
+# makes SENTENCE CONFIGURATION LINES [UNIT-LINES [NAME]]: exactly these lines in the drop-in behind its comment; \n ends a
+# line
 makes() {
 	printf %b "$2" >"$conf"
-	printf %b "\n[Socket]\nListenStream=\nBindIPv6Only=ipv6-only\n$3" >"$work/wanted"
+	printf %b "\n[Unit]\n$4\n[Socket]\nListenStream=\nBindIPv6Only=ipv6-only\nFileDescriptorName=${5:-http}\n$3" \
+		>"$work/wanted"
 	generate
 	[ "$status" -eq 0 ] && sed 1d "$drop_in" 2>/dev/null | cmp -s - "$work/wanted"
 	claim "$1" $?
@@ -109,10 +112,76 @@ makes "a mistake elsewhere does not matter to the addresses" '[server]\nlisten =
 says "and it is said, with file and line" "reactord.conf:4: "
 makes "nor does a page that cannot be read" '[server]\nlisten = 127.0.0.1:80\n[response]\nbody_file = /nonexistent/page\n' \
 	'ListenStream=127.0.0.1:80\n'
-makes_nothing "one wrong address among others, and the unit keeps its own" \
-	'[server]\nlisten = 127.0.0.1:80\nlisten = 127.0.0.1:99999\n'
+printf '[server]\nlisten = 127.0.0.1:80\nlisten = 127.0.0.1:99999\n' >"$conf"
+generate
+[ "$status" -eq 0 ] && ! grep -q Listen "$drop_in"
+claim "one wrong address among others, and the unit keeps its own" $?
 says "and it is said why, with file and line" "reactord.conf:3: "
 says "and what follows" 'keeps the address of its unit'
+grep -q "^ExecStartPre=-.*/reactord --check --config $conf\$" "$drop_in"
+claim "and it is said again whenever the socket is opened" $?
+
+# Names.
+makes "a further name is a unit of its own, which comes with the socket" \
+	'[server]\nlisten = :80 name=http\nlisten = /run/a mode=0600 name=admin\nlisten = [::1]:81 name=admin\n' \
+	'ListenStream=[::]:80\nListenStream=0.0.0.0:80\n' 'Wants=reactord-admin.socket\n'
+printf '[Socket]\nService=reactord.service\nBacklog=4096\nFreeBind=yes\nBindIPv6Only=ipv6-only\nFileDescriptorName=admin\n%s\n' \
+	'ListenStream=/run/a
+ListenStream=[::1]:81
+SocketMode=0600' >"$work/wanted"
+grep -q '^PartOf=reactord.socket$' "$units/reactord-admin.socket" &&
+	sed -n '/^\[Socket\]/,$p' "$units/reactord-admin.socket" | cmp -s - "$work/wanted"
+claim "which has its addresses, its mode and its name" $?
+makes "unix sockets of two names have two modes" \
+	'[server]\nlisten = /run/a mode=0600\nlisten = /run/b mode=0660 name=admin\n' \
+	'ListenStream=/run/a\nSocketMode=0600\n' 'Wants=reactord-admin.socket\n'
+grep -q '^SocketMode=0660$' "$units/reactord-admin.socket"
+claim "each in its unit" $?
+makes "a name that is taken out of the file is ended by the start of the socket" '[server]\nlisten = 127.0.0.1:80\n' \
+	'ListenStream=127.0.0.1:80\n' 'Conflicts=reactord-admin.socket\n'
+[ ! -e "$units/reactord-admin.socket" ]
+claim "and has no unit" $?
+printf '\n' >"$conf"
+generate
+[ "$status" -eq 0 ] && grep -q '^Conflicts=reactord-admin.socket$' "$drop_in" && ! grep -q Listen "$drop_in"
+claim "so it is when server.listen is taken out as a whole" $?
+makes "one that comes back is in no conflict" '[server]\nlisten = :80\nlisten = 127.0.0.1:81 name=admin\n' \
+	'ListenStream=[::]:80\nListenStream=0.0.0.0:80\n' 'Wants=reactord-admin.socket\n'
+rm -r "$remembered"
+makes "where each has a name the first has the socket" \
+	'[server]\nlisten = 127.0.0.1:81 name=a\nlisten = 127.0.0.1:82 name=b\nlisten = 127.0.0.1:83 name=a\n' \
+	'ListenStream=127.0.0.1:81\nListenStream=127.0.0.1:83\n' 'Wants=reactord-b.socket\n' a
+rm -r "$remembered"
+makes "a name of port 0 alone has no unit" '[server]\nlisten = :80\nlisten = 127.0.0.1:0 name=none\n' \
+	'ListenStream=[::]:80\nListenStream=0.0.0.0:80\n'
+
+# Instances.
+instances=$work/reactord
+mkdir "$instances" "$instances/blue.conf.d" "$instances/directory.conf"
+printf '[server]\nlisten = 127.0.0.1:81\n' >"$instances/blue.conf"
+printf '[server]\nlisten = 127.0.0.1:82\nlisten = /run/x name=admin\n' >"$instances/blue.conf.d/x.conf"
+printf '[server]\nlisten = 127.0.0.1:83\n' >"$instances/a page.conf"
+printf '[server]\nlisten = 127.0.0.1:83\n' >"$instances/page.html"
+printf '<p>a page\nlisten = 3\n[\n' >"$instances/page.conf"
+printf '[response]\nbody = x\n' >"$instances/quiet.conf"
+makes "the socket is as it is without instances" '[server]\nlisten = 127.0.0.1:80\n' 'ListenStream=127.0.0.1:80\n'
+[ ! -s "$work/err" ]
+claim "and nothing is said of files that are no configuration" $?
+[ "$(cd "$units" && find . -type f | sort | tr '\n' ' ')" = "./reactord.socket.d/50-reactord-conf.conf \
+./reactord@blue.socket.d/50-reactord-conf.conf ./reactord@blue:admin.socket " ] 
+claim "only a file NAME.conf with server.listen is an instance with an address" $?
+grep -q '^ListenStream=127.0.0.1:82$' "$units/reactord@blue.socket.d/50-reactord-conf.conf" &&
+	grep -q '^Wants=reactord@blue:admin.socket$' "$units/reactord@blue.socket.d/50-reactord-conf.conf" &&
+	grep -q '^Service=reactord@blue.service$' "$units/reactord@blue:admin.socket"
+claim "which has what is in its own .d directory, and its own further names" $?
+printf '[server]\nlisten = nowhere:1\n' >"$instances/blue.conf.d/x.conf"
+generate
+[ "$status" -eq 0 ] && grep -q '^ListenStream=127.0.0.1:80$' "$drop_in"
+claim "what is bad of an instance is not of the others" $?
+says "and is said" 'reactord@blue.socket keeps the address of its unit'
+grep -q '^Conflicts=reactord@blue:admin.socket$' "$units/reactord@blue.socket.d/50-reactord-conf.conf"
+claim "whose further names are ended" $?
+rm -r "$instances"
 
 printf '[server]\nlisten = 127.0.0.1:80\n' >"$conf"
 rm -rf "$units"

@@ -77,11 +77,13 @@ def reset():
 	for word in ("CONT", "KILL"):	# a check that failed may have left it stopped
 		if word == "CONT" or state() not in ("inactive", "failed"):
 			m.command("systemctl", "kill", "-s", word, "systemd-journald" if word == "CONT" else UNIT)
-	m.command("systemctl", "stop", SOCKET, UNIT)
+	m.command("systemctl", "stop", SOCKET, UNIT, "test-listeners.socket", "reactord-*.socket", "reactord@*")
 	m.write(CONF, m.delivered)
 	m.remove("/etc/reactord.conf.d")
 	m.remove("/etc/reactord")
-	m.remove("/etc/systemd/system/reactord.service.d")
+	m.remove("/run/reactord-generator")
+	for name in ("reactord.service.d", "reactord.socket.d", "test-listeners.socket"):
+		m.remove("/etc/systemd/system/" + name)
 	m.must("systemctl", "daemon-reload")
 	m.command("systemctl", "reset-failed", SOCKET, UNIT)
 

@@ -293,6 +293,12 @@ class Machine:
 		if self.suite != release() and re.search("error while loading shared libraries|version `.*' not found", done.err):
 			raise Unable(f"what is built here does not run on {self.suite}: {done.err.strip()}")
 
+	def reboot(self):
+		"""In order, and up again with what is on its disk.  Its network is another one then."""
+		self.power_off()
+		enter_network(self.outside)
+		self.boot()
+
 	def find_leader(self):
 		if self.nspawn.poll() is not None:
 			raise Unable("systemd-nspawn does not run here: " + self.nspawn.stderr.read().decode(errors="replace"))
