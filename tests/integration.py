@@ -934,6 +934,39 @@ def _():
     equal(run("-t", "-l", "nonsense")[0], 78)
 
 
+NAMED = "[listen admin]\nbody = admin\n[route /x on admin]\nbody = x of admin\n[maintenance on http]\nenable_if_exists = on\n"
+
+
+@test("listeners with names have answers of their own, and a name that is not there is refused")
+def _():
+    with daemon(listen=("127.0.0.1:0", "127.0.0.1:0 name=admin"), config=NAMED) as d:
+        clients = [Client(address) for address in d.addresses]
+        switch = os.path.join(d.directory, "on")
+
+        def ask(number, target):
+            clients[number].send(request(target=target.encode()))
+            return clients[number].response()[2]
+        equal([ask(0, "/"), ask(0, "/x"), ask(1, "/"), ask(1, "/x")], [b"Hello", b"Hello", b"admin", b"x of admin"])
+        with open(switch, "w"):
+            until(lambda: ask(0, "/").startswith(b"503"), "maintenance is on")
+        equal(ask(1, "/"), b"admin")
+        os.unlink(switch)
+        until(lambda: ask(0, "/") == b"Hello", "maintenance is off")
+        status, out, errors = d.ask_reload(NAMED.replace("[listen admin]", "[listen amdin]"))
+        equal((status, out), (1, ""))
+        equal("reactord.conf:1: [listen amdin]: there is no listener of that name; server.listen has http (127.0.0.1:0), "
+              "admin (127.0.0.1:0 name=admin)\n" in errors, True, errors)
+        equal(d.ask_reload(NAMED.replace("body = admin", "body = new"))[0], 0)
+        equal([ask(0, "/"), ask(1, "/")], [b"Hello", b"new"])
+        for client in clients:
+            client.close()
+    with config_file(NAMED) as path:
+        status, _, errors = run("-c", path, "-l", "127.0.0.1:0")
+        equal((status, errors.count("there is no listener of that name")), (78, 2), errors)
+        equal(run("-t", "-c", path)[0], 0, "--check without names in server.listen")
+        equal(run("-t", "-c", path, "-l", "127.0.0.1:0 name=admin")[0], 78)
+
+
 @test("after a bad start 503 is answered where systemd listens, and a mended file is taken again and again")
 def _():
     good = "[server]\nworkers = 3\n[response]\nbody = mended\n[limits]\nmax_connections = 20000\n"

@@ -502,17 +502,14 @@ static int load_again(struct daemon *d, struct conf **ret, struct conf_errors *r
 	if (r < 0)
 		return r;
 	listeners_judge_names(&d->listeners, *ret, ret_told);
+	if (!serves_misconfigured(d))
+		(void) conf_needs_restart(d->conf, *ret, file, ret_told);
 	if (ret_told->n > 0) {
 		*ret = conf_free(*ret);
 		return -EINVAL;
 	}
-	if (!serves_misconfigured(d)) {
-		if (conf_needs_restart(d->conf, *ret, file, ret_told) > 0) {
-			*ret = conf_free(*ret);
-			return -EINVAL;
-		}
+	if (!serves_misconfigured(d))
 		(*ret)->max_connections_at_start = d->conf->max_connections_at_start;
-	}
 	(void) conf_needs_restart(d->started, *ret, file, ret_told);
 	return 0;
 }

@@ -81,7 +81,6 @@ struct server {
 	struct executor *ex;			/* worker's */
 	struct server_options options;
 	struct server_listener *listeners;
-	uint32_t names[ROUTE_NAMES_MAX + 1];	/* what another process can know a listener's name by; 0: there is none */
 	struct records records;
 	char *discard;				/* SERVER_DISCARD_MAX: where content goes that nobody reads; and scratch */
 	uint64_t seed[2];			/* random: of request ids */
@@ -100,6 +99,7 @@ struct server {
 	uint32_t suppressed[REPORT_KINDS];			/* by enum report_kind */
 	uint64_t reported_ms[REPORT_KINDS];
 	struct report_ring *reports;		/* owned */
+	uint32_t names[ROUTE_NAMES_MAX + 1];	/* what another process can know a listener's name by; 0: there is none */
 
 	/* Main writes, the worker reads. */
 	_Alignas(64) _Atomic(const struct snapshot *) wish_snapshot;

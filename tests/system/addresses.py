@@ -6,7 +6,7 @@ import stat
 from clients import Connection, get, is_refused
 from host import (APPLY_LISTEN, CONF, MESSAGE_CONFIG_ERROR, MESSAGE_LISTEN_DIFFERS, SOCKET, UNIT, check, equal, is_started, m,
 	says, start, state)
-from machine import eventually
+from machine import eventually, say
 
 TEST_SOCKET = "/etc/systemd/system/test-listeners.socket"
 
@@ -205,6 +205,12 @@ def _():
 	misconfigured(since, CONF + ":1: [route /x on http]: ", "test-listeners.socket (127.0.0.1:8010)")
 
 
+def refused_stranger(since, kind):
+	text = eventually("the journal tells of it", lambda: [
+		record["MESSAGE"] for record in m.journal(since, "-u", UNIT) if "stranger" in str(record["MESSAGE"])])[0]
+	assert "descriptor " in text and f'("stranger") that systemd passed is {kind}' in text, text
+
+
 STRANGERS = (
 	("ListenDatagram=127.0.0.1:8011", "a datagram socket"),
 	("ListenFIFO=/run/test-listeners.fifo", "a FIFO"),
@@ -220,11 +226,21 @@ def _():
 		m.must("systemctl", "start", "test-listeners.socket")
 		since = m.cursor()
 		assert m.command("systemctl", "start", UNIT).status != 0, f"the daemon starts with {kind}"
-		text = eventually("the journal tells of it", lambda: [
-			record["MESSAGE"] for record in m.journal(since, "-u", UNIT) if "stranger" in str(record["MESSAGE"])])[0]
-		assert "descriptor " in text and f'("stranger") that systemd passed is {kind}' in text, text
+		refused_stranger(since, kind)
 		m.command("systemctl", "stop", UNIT, SOCKET, "test-listeners.socket")
 		m.command("systemctl", "reset-failed", UNIT)
+
+
+@check("a file that OpenFile= passes is refused by number, name and kind")
+def _():
+	if int(m.must("systemctl", "--version").split()[1]) < 253:
+		say("this systemd has no OpenFile=: there is nothing to refuse")
+		return
+	m.write("/etc/systemd/system/reactord.service.d/test.conf", "[Service]\nOpenFile=/etc/hostname:stranger:read-only\n")
+	m.must("systemctl", "daemon-reload")
+	since = m.cursor()
+	assert m.command("systemctl", "start", UNIT).status != 0, "the daemon starts with a file"
+	refused_stranger(since, "a file")
 
 
 # --- who has the last word ---------------------------------------------------------------------------------------------
