@@ -6,6 +6,7 @@
  */
 #undef NDEBUG
 #include "daemon/listeners.h"
+#include "daemon/restart.h"
 
 #include "core/cleanup.h"
 #include "daemon/journal.h"
@@ -674,6 +675,27 @@ START_TEST(what_is_passed_does_not_block_and_is_not_inherited)
 }
 END_TEST
 
+/* A name has no colon; anything else that is printed it may have. */
+START_TEST(what_the_program_before_had_is_taken_with_its_names)
+{
+	int fds[2] = { passed_inet(true, SOCK_STREAM), passed_unix() };
+	char text[64];
+
+	(void) snprintf(text, sizeof text, "%d:a, b:%d:http", fds[0], fds[1]);
+	ck_assert_int_eq(setenv(RESTART_LISTENERS, text, 1), 0);
+	ck_assert_int_eq(listeners_take_passed(&f.listeners, &f.why), 2);
+	ck_assert_str_eq(f.listeners.at[0].name, "a, b");
+	ck_assert_int_eq(f.listeners.at[0].fds[0], fds[0]);
+	ck_assert_str_eq(f.listeners.at[1].name, "http");
+	ck_assert_int_eq(f.listeners.at[1].fds[0], fds[1]);
+	ck_assert(f.listeners.at[0].passed && f.listeners.at[1].passed);
+	ck_assert(fcntl(fds[0], F_GETFD) & FD_CLOEXEC);
+	ck_assert_ptr_null(getenv(RESTART_LISTENERS));
+	listeners_close(&f.listeners);
+	ck_assert_int_eq(unlink(f.path), 0);
+}
+END_TEST
+
 START_TEST(what_leads_to_the_journal_and_to_systemd_is_taken_by_name)
 {
 	int journal[2], notify[2];
@@ -1009,6 +1031,7 @@ int main(void)
 	tcase_add_test(passed, without_systemd_nothing_is_passed);
 	tcase_add_test(passed, what_is_passed_is_taken_with_its_name_and_address);
 	tcase_add_test(passed, what_is_passed_does_not_block_and_is_not_inherited);
+	tcase_add_test(passed, what_the_program_before_had_is_taken_with_its_names);
 	tcase_add_test(passed, what_leads_to_the_journal_and_to_systemd_is_taken_by_name);
 	tcase_add_test(passed, a_listener_that_is_called_journal_or_notify_is_a_listener);
 	tcase_add_test(passed, a_datagram_socket_that_leads_nowhere_is_refused_whatever_its_name);

@@ -218,16 +218,14 @@ static int take_inherited(struct listeners *listeners, char **ret_why)
 {
 	cleanup(free_pointer) char *text = strdup(getenv(RESTART_LISTENERS));
 	const char *handover = getenv(RESTART_HANDOVER);
-	char *rest = text, *word;
+	char *rest = text, *number, *name;
 	int r = text ? 0 : -ENOMEM;
 
-	while (r == 0 && (word = strsep(&rest, ",")) != NULL) {
-		char *name;
-		int fd = (int) strtol(word, &name, 10);
-
-		r = *name == ':' ? set_cloexec(fd) : -EINVAL;
+	while (r == 0 && (number = strsep(&rest, ":")) != NULL) {
+		name = strsep(&rest, ":");
+		r = name ? set_cloexec(atoi(number)) : -EINVAL;
 		if (r == 0)
-			r = take_one(listeners, fd, name + 1, ret_why);
+			r = take_one(listeners, atoi(number), name, ret_why);
 	}
 	if (r == 0 && handover) {
 		listeners->handover_fd = atoi(handover);

@@ -108,7 +108,7 @@ static int inherit(int fd)
 
 static int pass_on_one(FILE *to, int fd, const char *name)
 {
-	(void) fprintf(to, "%s%d:%s", ftell(to) > 0 ? "," : "", fd, name);
+	(void) fprintf(to, "%s%d:%s", ftell(to) > 0 ? ":" : "", fd, name);
 	return inherit(fd);
 }
 

@@ -20,7 +20,7 @@ int restart_give(struct workers *workers, char **ret_why);
 struct listeners;
 int restart_upgrade(struct workers *workers, struct listeners *listeners, const char *path, char **argv, char **ret_why);
 
-#define RESTART_LISTENERS "REACTORD_LISTENERS"	/* of who becomes us: FD:NAME, with commas between */
+#define RESTART_LISTENERS "REACTORD_LISTENERS"	/* of who becomes us: FD:NAME:FD:NAME ...; no name has a colon */
 #define RESTART_HANDOVER "REACTORD_HANDOVER"	/* FD */
 
 struct restart {			/* zero it before use; fd -1 */
