@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 """How connections end: of a service that is stopped, killed politely, or stopped and started; and that of others they do not."""
 from clients import Connection, Load, get
-from host import (CONF, MESSAGE_HANDED_OVER, MESSAGE_TAKEN_OVER, SOCKET, UNIT, begin_upload, check, end_upload, equal, m, pid,
+from host import (CONF, MESSAGE_HANDED_OVER, MESSAGE_NOT_HANDED_OVER, MESSAGE_NOT_TAKEN_OVER, MESSAGE_TAKEN_OVER, SOCKET, UNIT, begin_upload, check, end_upload, equal, m, pid,
 	says, start, state)
 from machine import eventually
+
+
+def start_one():
+	"""With one worker: of several, one may answer before it knows that the daemon stops."""
+	m.write(CONF, "[server]\nworkers = 1\n")
+	start()
 
 
 def end_in_order(act, more=0):
@@ -30,13 +36,13 @@ def end_in_order(act, more=0):
 
 
 def nothing_was_handed_over(since):
-	for message_id in (MESSAGE_HANDED_OVER, MESSAGE_TAKEN_OVER):
+	for message_id in (MESSAGE_HANDED_OVER, MESSAGE_NOT_HANDED_OVER, MESSAGE_TAKEN_OVER, MESSAGE_NOT_TAKEN_OVER):
 		equal(m.said(since, message_id), [], "records of a hand-over")
 
 
 @check("systemctl stop ends connections after their answers, with no reset, and hands nothing over")
 def _():
-	start()
+	start_one()
 	since = m.cursor()
 	end_in_order(lambda: m.must("systemctl", "stop", "--no-block", "reactord"))
 	eventually("it has stopped", lambda: state() == "inactive")
@@ -47,7 +53,7 @@ def _():
 @check("SIGTERM without a job of systemd's is a stop as well")
 def _():
 	for command in (("systemctl", "kill", UNIT), ("systemctl", "kill", "--kill-who=main", UNIT), ("kill",)):
-		start()
+		start_one()
 		since = m.cursor()
 		main = pid()
 		end_in_order(lambda command=command, main=main: m.must(*command, *([str(main)] if command == ("kill",) else [])))
@@ -59,7 +65,7 @@ def _():
 
 @check("a stop that is followed at once by a start ends connections in order; new ones wait, and none is refused")
 def _():
-	start()
+	start_one()
 	before = pid()
 	since = m.cursor()
 
@@ -80,7 +86,7 @@ def _():
 
 @check("systemctl try-restart, and a restart of the socket, keep connections")
 def _():
-	start()
+	start_one()
 	with Connection() as idle, Connection() as upload:
 		says(idle.get(), "Hello")
 		begin_upload(upload)

@@ -4,7 +4,7 @@ import shutil
 
 import strict as strict_client
 from clients import Connection, get
-from host import (DROP_IN, MESSAGE_HANDED_OVER, MESSAGE_TAKEN_OVER, UNIT, begin_upload, check, equal, m, pid, says,
+from host import (DROP_IN, MESSAGE_NOT_HANDED_OVER, MESSAGE_NOT_TAKEN_OVER, UNIT, begin_upload, check, equal, m, pid, says,
 	start, state)
 from machine import eventually
 from ending import end_in_order
@@ -103,7 +103,7 @@ def _():
 				says(idle.get(), "Hello")
 			else:
 				assert is_closed(idle), "the idle connection is there"
-			warning(since, MESSAGE_TAKEN_OVER, text)
+			warning(since, MESSAGE_NOT_TAKEN_OVER, text)
 		says(get(), "Hello")
 
 
@@ -122,7 +122,7 @@ def _():
 			assert is_closed(upload), "the upload goes on"
 			for _ in range(3):
 				says(idle.get(), "Hello")
-			warning(since, MESSAGE_TAKEN_OVER, "1 of 2 connections of the process before go on: it was of another version")
+			warning(since, MESSAGE_NOT_TAKEN_OVER, "1 of 2 connections of the process before go on: it was of another version")
 			order("")
 			m.must("systemctl", "restart", "reactord")
 			says(idle.get(), "Hello")
@@ -139,7 +139,7 @@ def _():
 			order(what)
 			m.must("systemctl", "restart", "reactord")
 			assert is_closed(idle), "the connection is there"
-		warning(since, MESSAGE_TAKEN_OVER, "what the process before has left cannot be taken")
+		warning(since, MESSAGE_NOT_TAKEN_OVER, "what the process before has left cannot be taken")
 		order("")
 		with Connection() as kept:
 			says(kept.get(), "Hello")
@@ -157,7 +157,7 @@ def ends_as_a_stop(why, before=lambda: None, more=0):
 	def restart_in_vain():
 		before()
 		m.must("systemctl", "restart", "--no-block", "reactord")
-		warning(since, MESSAGE_HANDED_OVER, "connections cannot be left to the next process: " + why)
+		warning(since, MESSAGE_NOT_HANDED_OVER, "connections cannot be left to the next process: " + why)
 
 	end_in_order(restart_in_vain, more)
 	eventually("it has been restarted", lambda: state() == "active")
