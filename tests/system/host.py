@@ -79,6 +79,7 @@ def reset():
 	for word in ("CONT", "KILL"):	# a check that failed may have left it stopped
 		if word == "CONT" or state() not in ("inactive", "failed"):
 			m.command("systemctl", "kill", "-s", word, "systemd-journald" if word == "CONT" else UNIT)
+	m.command("systemctl", "start", "systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald")
 	m.command("systemctl", "stop", SOCKET, UNIT, "test-listeners.socket", "reactord-*.socket", "reactord@*")
 	m.write(CONF, m.delivered)
 	m.remove("/etc/reactord.conf.d")
