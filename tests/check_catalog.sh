@@ -69,7 +69,7 @@ claim "an id is 32 hexadecimal digits" "$(grep -vE ' [0-9a-f]{32}$' "$work/table
 claim "no two kinds have the same id" "$(uniq -d "$work/ids")"
 claim "every kind of message is written somewhere" \
 	"$(while read -r kind; do
-		grep -qE "^[^[]*[^[A-Z_]$kind[^A-Z_]" "$top"/src/daemon/*.c || echo "$kind"
+		grep -qE "(^|[^[A-Z_])$kind([^A-Z_]|\$)" "$top"/src/daemon/*.c || echo "$kind"
 	done <"$work/kinds")"
 claim "no message lacks its entry in the catalog" \
 	"$(comm -23 "$work/ids" "$work/explained" | while read -r id; do grep -F "$id" "$work/table"; done)"

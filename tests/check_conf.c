@@ -235,7 +235,7 @@ static const struct {
 	{ "[server]\nmax_body = 3\n", "f:2: unknown key \"max_body\" in [server]; did you mean [limits] max_body?\n" },
 	{ "[limits]\nmax-body = 3\n", "f:2: unknown key \"max-body\" in [limits]; did you mean max_body?\n" },
 	{ "[log]\nbody = 3\n", "f:2: unknown key \"body\" in [log]; did you mean [response] body?\n" },
-	{ "[log]\ncolour = 3\n", "f:2: unknown key \"colour\" in [log], which has level, access\n" },
+	{ "[log]\ncolour = 3\n", "f:2: unknown key \"colour\" in [log], which has level, access, access_limit\n" },
 	{ "[log]\nlevel = warn\n", "f:2: log.level: \"warn\" is not error, warning, notice, info or debug; did you mean "
 	  "warning?\n" },
 	{ "[log]\nlevel = 7\n", "f:2: log.level: \"7\" is not error, warning, notice, info or debug\n" },
@@ -1372,7 +1372,7 @@ START_TEST(the_shipped_file_has_every_key)
 			strcpy(wanted, "# header = ");
 		ck_assert_msg(strstr(text, wanted) != NULL, "the file has no %s", wanted);
 	}
-	ck_assert_int_eq(keys, 26);
+	ck_assert_int_eq(keys, 27);
 	ck_assert_ptr_nonnull(strstr(text, "# body_file = "));
 	free(dump_text);
 	free(text);

@@ -111,6 +111,7 @@ static void set_up(void)
 	ck_assert_int_eq(dup2(out[1], STDERR_FILENO), STDERR_FILENO);
 	ck_assert_int_eq(log_open(), 0);
 	log_set_level(LOG_INFO);
+	log_set_access_limit(0);
 }
 
 static void tear_down(void)
@@ -157,9 +158,23 @@ static const char *write_reports(void)
 	return written();
 }
 
-static void put_failure(enum report_kind kind, int error, uint32_t suppressed)
+static void put_failure(enum report_kind kind, int error)
 {
-	report_put(ring, &(struct report) { .kind = (uint8_t) kind, .error = error, .suppressed = suppressed });
+	report_put(ring, &(struct report) { .kind = (uint8_t) kind, .error = error });
+}
+
+/* The next line of the running thread, without its end. */
+static const char *next_line(void)
+{
+	struct pollfd line = { .fd = out[0], .events = POLLIN };
+	size_t n = 0;
+
+	do {
+		ck_assert_int_eq(poll(&line, 1, -1), 1);
+		ck_assert_int_eq(read(out[0], text + n, 1), 1);
+	} while (text[n++] != '\n');
+	text[n - 1] = '\0';
+	return text;
 }
 
 static struct report a_request(void)
@@ -283,7 +298,8 @@ START_TEST(what_is_less_important_than_the_level_is_left_out)
 	log_write(LOG_STARTED, LOG_INFO, "no");
 	log_write(LOG_STARTED, LOG_WARNING, "no");
 	log_config_error(LOG_WARNING, "file", 1, "no");
-	put_failure(REPORT_FULL, 0, 0);
+	put_failure(REPORT_FULL, 0);
+	report_suppress(ring, REPORT_FULL);
 	ring->dropped = 5;
 	(void) write_reports();
 	log_config_error(LOG_ERR, "file", 1, "yes");
@@ -313,32 +329,137 @@ END_TEST
 
 /* --- floods ------------------------------------------------------------------------------------------------------ */
 
-START_TEST(a_flood_is_told_once_a_second_with_how_many_were_not)
+#define NO_DESCRIPTORS "reactord: warning: cannot accept connections: Too many open files"
+
+START_TEST(of_a_flood_the_first_is_told_and_after_a_second_the_last_with_how_many_were_not)
 {
-	put_failure(REPORT_NO_DESCRIPTORS, EMFILE, 0);
-	put_failure(REPORT_NO_DESCRIPTORS, EMFILE, 0);
-	put_failure(REPORT_NO_DESCRIPTORS, EMFILE, 10);
-	ck_assert_str_eq(write_reports(), "reactord: warning: cannot accept connections: Too many open files\n");
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	put_failure(REPORT_NO_DESCRIPTORS, EMFILE);
+	ck_assert_str_eq(next_line(), NO_DESCRIPTORS);
+	for (int i = 0; i < 3; i++)
+		put_failure(REPORT_NO_DESCRIPTORS, EMFILE);
+	put_failure(REPORT_NO_DESCRIPTORS, ENFILE);
+	while (atomic_load(&ring->head) != atomic_load(&ring->tail))
+		(void) sched_yield();
+	now_s++;	/* and nothing comes any more that would tell it */
+	ck_assert_str_eq(next_line(), NO_DESCRIPTORS " in system (3 more suppressed)");
+	put_failure(REPORT_NO_DESCRIPTORS, EMFILE);
+	log_stop();	/* has no second to wait */
+	ck_assert_str_eq(written(), NO_DESCRIPTORS "\n");
+}
+END_TEST
+
+/* A worker leaves out most by itself. */
+START_TEST(what_the_workers_left_out_is_told_when_the_flood_is_over)
+{
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	put_failure(REPORT_NO_DESCRIPTORS, EMFILE);
+	ck_assert_str_eq(next_line(), NO_DESCRIPTORS);
+	for (int i = 0; i < 100; i++)
+		report_suppress(ring, REPORT_NO_DESCRIPTORS);
+	report_suppress(ring, REPORT_FULL);	/* of another kind */
 	now_s++;
-	put_failure(REPORT_NO_DESCRIPTORS, EMFILE, 100);
-	put_failure(REPORT_NO_DESCRIPTORS, EMFILE, 0);
-	ck_assert_str_eq(write_reports(), "reactord: warning: cannot accept connections: Too many open files "
-			 "(112 more suppressed)\n");
-	now_s++;
-	put_failure(REPORT_NO_DESCRIPTORS, ENFILE, 0);
-	ck_assert_str_eq(write_reports(), "reactord: warning: cannot accept connections: Too many open files in system "
-			 "(1 more suppressed)\n");
+	ck_assert_str_eq(next_line(), NO_DESCRIPTORS " (99 more suppressed)");
+	report_suppress(ring, REPORT_NO_DESCRIPTORS);
+	log_stop();
+	ck_assert_str_eq(written(), NO_DESCRIPTORS "\n");
 }
 END_TEST
 
 START_TEST(a_flood_of_one_kind_does_not_hide_another)
 {
-	put_failure(REPORT_FULL, 0, 0);
-	put_failure(REPORT_FULL, 0, 0);
-	put_failure(REPORT_CONNECTION_FAILED, ENOMEM, 0);
+	put_failure(REPORT_FULL, 0);
+	put_failure(REPORT_FULL, 0);
+	put_failure(REPORT_CONNECTION_FAILED, ENOMEM);
 	ck_assert_str_eq(write_reports(), "reactord: warning: limits.max_connections is reached: the longest idle make "
 			 "room, or new ones get 503\n"
-			 "reactord: warning: a connection was given up: Cannot allocate memory\n");
+			 "reactord: warning: a connection was given up: Cannot allocate memory\n"
+			 "reactord: warning: limits.max_connections is reached: the longest idle make room, or new ones "
+			 "get 503\n");
+}
+END_TEST
+
+/* A file that comes and goes in a loop: the log ends with how it is. */
+START_TEST(of_a_flood_of_the_main_thread_ten_are_told_and_after_ten_seconds_the_last)
+{
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	for (int i = 0; i < 100; i++)
+		log_write(LOG_SWITCH, LOG_NOTICE, "switch %d", i);
+	log_write(LOG_STARTED, LOG_INFO, "another");
+	for (int i = 0; i < 10; i++) {
+		char expected[64];
+
+		(void) snprintf(expected, sizeof expected, "reactord: switch %d", i);
+		ck_assert_str_eq(next_line(), expected);
+	}
+	ck_assert_str_eq(next_line(), "reactord: another");
+	now_s += 10;
+	log_write(LOG_SWITCH, LOG_NOTICE, "switch 100");
+	ck_assert_str_eq(next_line(), "reactord: switch 99 (89 more suppressed)");
+	ck_assert_str_eq(next_line(), "reactord: switch 100");
+}
+END_TEST
+
+START_TEST(a_bad_configuration_is_told_whole)
+{
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	for (int i = 0; i < 1000; i++)
+		log_config_error(LOG_ERR, "file", 1, "error");
+	log_stop();
+	(void) written();
+	for (int i = 0; i < 1000; i++)
+		ck_assert_int_eq(strncmp(text + i * 6, "error\n", 6), 0);
+	ck_assert_uint_eq(strlen(text), 1000 * 6);
+}
+END_TEST
+
+START_TEST(what_was_left_out_is_a_field_too)
+{
+	use_journal();
+	for (int i = 0; i < 3; i++)
+		put_failure(REPORT_NO_DESCRIPTORS, EMFILE);
+	(void) write_reports();
+	ck_assert_uint_eq(n_sent, 2);
+	ck_assert_ptr_null(field(0, "REACTORD_LEFT_OUT"));
+	ck_assert_str_eq(field(1, "REACTORD_LEFT_OUT"), "1");
+	ck_assert_str_eq(field(1, "MESSAGE_ID"), field(0, "MESSAGE_ID"));
+}
+END_TEST
+
+#define REQUEST "127.0.0.1:51000 \"GET /path\" 200 5"
+
+START_TEST(beyond_the_limit_requests_are_counted)
+{
+	struct report request = a_request();
+
+	log_set_access_limit(2);
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	for (int i = 0; i < 7; i++)
+		report_put(ring, &request);
+	ck_assert_str_eq(next_line(), REQUEST);
+	ck_assert_str_eq(next_line(), REQUEST);
+	while (atomic_load(&ring->head) != atomic_load(&ring->tail))
+		(void) sched_yield();
+	now_s++;
+	ck_assert_str_eq(next_line(), "reactord: warning: 5 more requests were answered and not logged "
+			 "(log.access_limit = 2)");
+	for (int i = 0; i < 3; i++)
+		report_put(ring, &request);
+	log_stop();
+	ck_assert_str_eq(written(), REQUEST "\n" REQUEST "\n"
+			 "reactord: warning: 1 more request was answered and not logged (log.access_limit = 2)\n");
+}
+END_TEST
+
+START_TEST(without_a_limit_all_requests_are_logged)
+{
+	struct report request = a_request();
+
+	log_set_access_limit(0);
+	for (int i = 0; i < REPORT_RING_LENGTH; i++)
+		report_put(ring, &request);
+	(void) write_reports();
+	ck_assert_uint_eq(strlen(text), REPORT_RING_LENGTH * sizeof REQUEST);
 }
 END_TEST
 
@@ -360,11 +481,13 @@ static size_t fill_stderr(void)
 static uint64_t count_lines(const char *at, uint64_t *ret_lost)
 {
 	uint64_t came = 0;
-	unsigned long lost;
+	unsigned long lost, suppressed;
 
 	*ret_lost = 0;
 	for (const char *line = at; line; line = (line = strchr(line, '\n')) ? line + 1 : NULL) {
 		came += strncmp(line, "reactord: many", 14) == 0;
+		if (sscanf(line, "reactord: many (%lu more suppressed)", &suppressed) == 1)
+			came += suppressed;
 		if (sscanf(line, "reactord: warning: %lu records were lost", &lost) == 1)
 			*ret_lost += lost;
 	}
@@ -374,7 +497,7 @@ static uint64_t count_lines(const char *at, uint64_t *ret_lost)
 static void many(void)
 {
 	for (int i = 0; i < MANY; i++)
-		log_write(LOG_STARTED, LOG_INFO, "many");
+		log_write(LOG_LISTENING, LOG_INFO, "many");
 }
 
 START_TEST(what_a_full_pipe_cost_is_told_when_it_is_read_again)
@@ -426,7 +549,9 @@ START_TEST(what_a_journal_that_hung_cost_is_told_when_it_reads_again)
 	log_stop();
 	(void) close(hang_pipe[0]);
 	for (unsigned i = 0; i < n_sent; i++) {
-		came += strcmp(field(i, "MESSAGE"), "many") == 0;
+		came += strncmp(field(i, "MESSAGE"), "many", 4) == 0;
+		if (field(i, "REACTORD_LEFT_OUT"))
+			came += strtoul(field(i, "REACTORD_LEFT_OUT"), NULL, 10);
 		if (strstr(field(i, "MESSAGE"), "lost"))
 			lost += strtoul(field(i, "MESSAGE"), NULL, 10);
 	}
@@ -534,6 +659,22 @@ START_TEST(a_line_that_could_not_be_written_is_told_with_the_next)
 	log_stop();
 	ck_assert_str_eq(written(), "reactord: there\n"
 			 "reactord: warning: 1 record was lost because the log could not be written\n");
+}
+END_TEST
+
+/* Nothing more comes, so nothing else would find out that the disk has room again. */
+START_TEST(what_is_lost_is_told_again_and_again_until_it_can_be)
+{
+	ck_assert_int_eq(fcntl(out[1], F_SETFL, O_NONBLOCK), 0);
+	fill(STDERR_FILENO);
+	log_write(LOG_STARTED, LOG_INFO, "lost");
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	log_write(LOG_STARTED, LOG_INFO, "lost");
+	while (atomic_load(&ring->reader_sleeps) == false)
+		(void) sched_yield();
+	(void) written();
+	now_s++;
+	ck_assert_str_eq(next_line(), "reactord: warning: 2 records were lost because the log could not be written");
 }
 END_TEST
 
@@ -790,8 +931,15 @@ int main(void)
 	tcase_add_test(tcase, what_is_less_important_than_the_level_is_left_out);
 	tcase_add_test(tcase, requests_do_not_ask_the_level);
 	tcase_add_test(tcase, debug_is_for_who_asks);
-	tcase_add_test(tcase, a_flood_is_told_once_a_second_with_how_many_were_not);
+	tcase_add_test(tcase, of_a_flood_the_first_is_told_and_after_a_second_the_last_with_how_many_were_not);
+	tcase_add_test(tcase, what_the_workers_left_out_is_told_when_the_flood_is_over);
 	tcase_add_test(tcase, a_flood_of_one_kind_does_not_hide_another);
+	tcase_add_test(tcase, of_a_flood_of_the_main_thread_ten_are_told_and_after_ten_seconds_the_last);
+	tcase_add_test(tcase, a_bad_configuration_is_told_whole);
+	tcase_add_test(tcase, what_was_left_out_is_a_field_too);
+	tcase_add_test(tcase, beyond_the_limit_requests_are_counted);
+	tcase_add_test(tcase, without_a_limit_all_requests_are_logged);
+	tcase_add_test(tcase, what_is_lost_is_told_again_and_again_until_it_can_be);
 	tcase_add_test(tcase, what_a_full_pipe_cost_is_told_when_it_is_read_again);
 	tcase_add_test(tcase, rings_are_read_that_are_added_while_it_runs);
 	tcase_add_test(tcase, what_a_journal_that_hung_cost_is_told_when_it_reads_again);

@@ -109,6 +109,18 @@ START_TEST(the_counters_go_on_where_32_bits_end)
 }
 END_TEST
 
+START_TEST(what_was_left_out_is_counted_by_kind)
+{
+	report_suppress(&ring, REPORT_FULL);
+	report_suppress(&ring, REPORT_FULL);
+	report_suppress(&ring, REPORT_NO_DESCRIPTORS);
+	ck_assert_uint_eq(report_take_suppressed(&ring, REPORT_FULL), 2);
+	ck_assert_uint_eq(report_take_suppressed(&ring, REPORT_FULL), 0);
+	ck_assert_uint_eq(report_take_suppressed(&ring, REPORT_NO_DESCRIPTORS), 1);
+	ck_assert_uint_eq(take(), UINT64_MAX);
+}
+END_TEST
+
 static uint64_t wakes(void)
 {
 	uint64_t count = 0;
@@ -278,6 +290,7 @@ int main(void)
 	tcase_add_test(tcase, what_was_told_to_be_dropped_is_not_told_again);
 	tcase_add_test(tcase, one_taken_makes_room_for_one);
 	tcase_add_test(tcase, the_counters_go_on_where_32_bits_end);
+	tcase_add_test(tcase, what_was_left_out_is_counted_by_kind);
 	tcase_add_test(tcase, a_reader_that_is_awake_is_not_woken);
 	tcase_add_test(tcase, a_sleeping_reader_is_woken_by_the_first_record_only);
 	tcase_add_test(tcase, two_threads_lose_nothing_but_what_is_counted);

@@ -320,6 +320,7 @@ static int set_defaults(struct conf_loading *load)
 		.log_level = LOG_INFO,
 		.access = ACCESS_OFF,
 		.access_sample = 1,
+		.access_limit = 300,	/* below what journald takes from a unit, 10,000 in 30 s */
 		.owned = load->owned,
 	};
 	r = conf_parse_listen(load, &conf_keys[CONF_KEY_LISTEN], SLICE("127.0.0.1:8000"));

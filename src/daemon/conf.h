@@ -45,6 +45,7 @@ struct conf {
 	int log_level;			/* a priority of syslog(3): LOG_ERR ... LOG_DEBUG */
 	enum access_log access;
 	uint32_t access_sample;		/* every Nth request */
+	uint32_t access_limit;		/* requests in the log in a second; 0: no limit */
 
 	void *owned;			/* conf.c's */
 };

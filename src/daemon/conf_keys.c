@@ -78,6 +78,7 @@ const struct conf_key conf_keys[] = {
 
 	{ CONF_LOG, "level", WORD(log_level, levels) },
 	{ CONF_LOG, "access", OTHER(access) },
+	{ CONF_LOG, "access_limit", NUMBER(access_limit, 0, 1000000, no_units) },
 };
 
 const size_t conf_n_keys = sizeof conf_keys / sizeof *conf_keys;

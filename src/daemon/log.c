@@ -29,7 +29,7 @@ enum {
 	TEXT_MAX	= 1024,
 	FIELDS_MAX	= 16,
 	STOP_MS		= 1000,
-	SAY_EVERY_MS	= 1000,		/* each kind that can come in floods */
+	SAY_EVERY_MS	= 1000,
 	BATCH		= 64,		/* records of one ring before the next has its turn */
 };
 
@@ -38,13 +38,29 @@ struct line {
 	int priority;
 	unsigned config_line;
 	char config_file[256];		/* empty: no configuration error */
+	bool of_worker;			/* the next four say more */
+	uint16_t worker;
+	uint64_t connection;		/* 0: of none */
+	char peer[REPORT_PEER_MAX];	/* empty: not known */
+	int error;			/* errno, or 0; it is told behind the text */
 	char text[TEXT_MAX];
 };
 
-/* A kind that comes in floods is told once a second, with the number of those that were not. */
+/*
+ * Of each kind only so many lines are written in a while; the others are counted.  When the while is over the last of
+ * them is written with that number, so that the log ends with how things stand, and tells within seconds what it left
+ * out, also when no more comes.
+ */
+struct pace {
+	unsigned most, while_ms;
+};
+
 struct flood {
-	uint64_t told_ms;
-	uint64_t suppressed;
+	uint64_t over_ms;		/* when the while is over; 0: none runs */
+	unsigned written;		/* in it */
+	bool pending;			/* `last` was not written */
+	uint64_t left_out;		/* without it */
+	struct line last;
 };
 
 static struct {
@@ -66,8 +82,12 @@ static struct {
 	_Atomic size_t n_rings;
 
 	struct flood floods[LOG_KINDS];	/* the thread's */
+	_Atomic unsigned access_limit;	/* requests in a second; 0: all */
+	uint64_t requests_over_ms, requests_left_out;
+	unsigned requests_written;
 	uint64_t lost, lost_told_ms;
-	bool failing;			/* the last line could not be written */
+	bool failing;			/* the last line could not be written, */
+	uint64_t failed_ms;		/* and then */
 } logger = { .level = LOG_INFO, .wake_fd = -1, .ended_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Each was made by systemd-id128 new, and is what its entry in the catalog is found by.  One a line: a test reads them. */
@@ -102,11 +122,32 @@ static const char *const message_ids[LOG_KINDS] = {
 	[LOG_NO_MEMORY]		= "78358b1e17bb478ba25148d0ac7ad749",
 	[LOG_FAILED]		= "2e0e33bbdcb04212a2e8e3733801ab97",
 	[LOG_REQUEST]		= "976aeea0ef8a4e789b7af3a83713cfea",
+	[LOG_LEFT_OUT]		= "e131e4e0e4434464a3e93ba1ce32291e",
 	[LOG_NO_DESCRIPTORS]	= "774c031bda2c42f9bcdaa77ca0caba70",
 	[LOG_FULL]		= "931e2c92e5814c5e8e4dbe3c31984609",
 	[LOG_CONNECTION_FAILED]	= "89d287e575cc461a98082dbdf29aa6cf",
 	[LOG_DROPPED]		= "c8655eb3455e4ee98fb9aa559c04837c",
 };
+
+/* What is said of a failure, and at what pace in all; each worker has the same for itself (server_report). */
+static const struct {
+	enum log_kind kind;
+	const char *text;
+} failures[REPORT_KINDS] = {
+	[REPORT_NO_DESCRIPTORS]		= { LOG_NO_DESCRIPTORS, "cannot accept connections" },
+	[REPORT_FULL]			= { LOG_FULL, "limits.max_connections is reached: the longest idle make room, or new "
+					    "ones get 503" },
+	[REPORT_CONNECTION_FAILED]	= { LOG_CONNECTION_FAILED, "a connection was given up" },
+};
+
+static struct pace pace_of(const struct line *line)
+{
+	if (line->of_worker)
+		return (struct pace) { 1, SAY_EVERY_MS };
+	if (line->kind == LOG_CONFIG_ERROR || line->kind == LOG_LISTENING)	/* one load may tell so many */
+		return (struct pace) { LINES / 2, 10 * 1000 };
+	return (struct pace) { 10, 10 * 1000 };
+}
 
 /* --- writing a line: it may block -------------------------------------------------------------------------------- */
 
@@ -171,25 +212,116 @@ static bool write_line(enum log_kind kind, int priority, const char *text, struc
 	return write_stderr(kind, priority, text);
 }
 
-/* As above.  What is lost is told with the next line that can be written (a full disk, a pipe that does not block): only
- * then is there anyone to tell. */
-static void write_or_count(enum log_kind kind, int priority, const char *text, struct fields *fields)
+static bool try_to_write(enum log_kind kind, int priority, const char *text, struct fields *fields)
 {
 	logger.failing = !write_line(kind, priority, text, fields);
 	if (logger.failing)
+		logger.failed_ms = clock_ms();
+	return !logger.failing;
+}
+
+/* As above.  What is lost (a full disk, a pipe that does not block, no journal) is told when a line can be written again:
+ * only then is there anyone to tell. */
+static void write_or_count(enum log_kind kind, int priority, const char *text, struct fields *fields)
+{
+	if (!try_to_write(kind, priority, text, fields))
 		logger.lost++;
 }
 
-static void write_main_line(const struct line *line)
+/* left_out: so many of its kind were not written. */
+static void write_record(const struct line *line, uint64_t left_out)
 {
+	char text[TEXT_MAX + 64], more[64] = "";
 	struct fields fields;
 
+	if (left_out > 0)
+		(void) snprintf(more, sizeof more, " (%" PRIu64 " more suppressed)", left_out);
+	(void) snprintf(text, sizeof text, "%s%s%s%s", line->text, line->error ? ": " : "",
+			line->error ? strerror(line->error) : "", more);
 	fields.n = 0;
 	if (line->config_file[0]) {
 		add_field(&fields, "REACTORD_CONFIG_FILE=%s", line->config_file);
 		add_field(&fields, "REACTORD_CONFIG_LINE=%u", line->config_line);
 	}
-	write_or_count(line->kind, line->priority, line->text, &fields);
+	if (line->of_worker)
+		add_field(&fields, "REACTORD_WORKER=%u", line->worker);
+	if (line->connection > 0)
+		add_field(&fields, "REACTORD_CONNECTION=%" PRIu64, line->connection);
+	if (line->peer[0])
+		add_field(&fields, "REACTORD_PEER=%s", line->peer);
+	if (left_out > 0)
+		add_field(&fields, "REACTORD_LEFT_OUT=%" PRIu64, left_out);
+	if (line->error)
+		add_field(&fields, "ERRNO=%d", line->error);
+	write_or_count(line->kind, line->priority, text, &fields);
+}
+
+/* --- floods ------------------------------------------------------------------------------------------------------ */
+
+/* What the workers left out themselves. */
+static uint64_t take_suppressed(enum log_kind kind)
+{
+	uint64_t n = 0;
+
+	pthread_mutex_lock(&logger.lock);
+	for (unsigned report = 0; report < REPORT_KINDS; report++)
+		for (size_t i = 0; i < logger.n_rings && !logger.abandoned && failures[report].text &&
+		     failures[report].kind == kind; i++)
+			n += report_take_suppressed(logger.rings[i], report);
+	pthread_mutex_unlock(&logger.lock);
+	return n;
+}
+
+/* Writes what was left out.  That is the first line of another while. */
+static void end_while(struct flood *flood, uint64_t now_ms)
+{
+	flood->over_ms = 0;
+	flood->written = 0;
+	if (flood->last.of_worker)
+		flood->left_out += take_suppressed(flood->last.kind);
+	if (!flood->pending && flood->left_out == 0)
+		return;
+	write_record(&flood->last, flood->left_out - !flood->pending);
+	flood->over_ms = now_ms + pace_of(&flood->last).while_ms;
+	flood->written = 1;
+	flood->pending = false;
+	flood->left_out = 0;
+}
+
+static void write_at_its_pace(const struct line *line)
+{
+	struct flood *flood = &logger.floods[line->kind];
+	struct pace pace = pace_of(line);
+	uint64_t now_ms = clock_ms();
+
+	if (flood->over_ms != 0 && now_ms >= flood->over_ms)
+		end_while(flood, now_ms);
+	if (flood->over_ms == 0)
+		flood->over_ms = now_ms + pace.while_ms;
+	if (flood->written < pace.most) {
+		flood->written++;
+		write_record(line, 0);
+	} else {
+		flood->left_out += flood->pending;
+		flood->pending = true;
+	}
+	flood->last = *line;
+}
+
+/* Whether somebody must look when the while is over; a worker may have left out what it told nobody. */
+static bool must_be_ended(const struct flood *flood)
+{
+	return flood->over_ms != 0 && (flood->pending || flood->left_out > 0 || flood->last.of_worker);
+}
+
+/* now: also those that are not over yet. */
+static void end_whiles(bool now)
+{
+	uint64_t now_ms = clock_ms();
+
+	for (int i = 0; i < LOG_KINDS; i++)
+		if (must_be_ended(&logger.floods[i]) && (now || now_ms >= logger.floods[i].over_ms))
+			end_while(&logger.floods[i], now_ms);
 }
 
 /* --- reports of the workers -------------------------------------------------------------------------------------- */
@@ -210,16 +342,6 @@ static void escape(char *to, size_t capacity, const char *from)
 	to[length] = '\0';
 }
 
-/* Who reports, and of which connection, as far as that is known. */
-static void add_origin(struct fields *fields, const struct report *report)
-{
-	add_field(fields, "REACTORD_WORKER=%u", report->worker);
-	if (report->connection > 0)
-		add_field(fields, "REACTORD_CONNECTION=%" PRIu64, report->connection);
-	if (report->peer[0])
-		add_field(fields, "REACTORD_PEER=%s", report->peer);
-}
-
 static void write_request(const struct report *report)
 {
 	char method[4 * sizeof report->method + 8], target[4 * REPORT_TEXT_MAX + 8], route[4 * REPORT_ROUTE_MAX + 8];
@@ -233,7 +355,10 @@ static void write_request(const struct report *report)
 	(void) snprintf(text, sizeof text, "%s \"%s %s\" %u %" PRIu64, peer, method, target, report->status,
 		 report->bytes);
 	fields.n = 0;
-	add_origin(&fields, report);
+	add_field(&fields, "REACTORD_WORKER=%u", report->worker);
+	add_field(&fields, "REACTORD_CONNECTION=%" PRIu64, report->connection);
+	if (report->peer[0])
+		add_field(&fields, "REACTORD_PEER=%s", report->peer);
 	add_field(&fields, "REACTORD_METHOD=%s", method);
 	add_field(&fields, "REACTORD_TARGET=%s", target);
 	add_field(&fields, "REACTORD_ROUTE=%s", route);
@@ -245,58 +370,55 @@ static void write_request(const struct report *report)
 	write_or_count(LOG_REQUEST, LOG_INFO, text, &fields);
 }
 
-static void write_failure(enum log_kind kind, const char *what, const struct report *report, uint64_t suppressed)
+/* Requests have lines of their own, so what is left out of them is not told by the last of them. */
+static void tell_requests_left_out(void)
 {
-	char text[TEXT_MAX];
-	char more[64] = "";
+	unsigned limit = atomic_load_explicit(&logger.access_limit, memory_order_relaxed);
 	struct fields fields;
+	char text[128];
 
-	if (suppressed > 0)
-		(void) snprintf(more, sizeof more, " (%" PRIu64 " more suppressed)", suppressed);
-	(void) snprintf(text, sizeof text, "%s%s%s%s", what, report->error ? ": " : "",
-			report->error ? strerror(report->error) : "", more);
+	if (logger.requests_left_out == 0)
+		return;
+	(void) snprintf(text, sizeof text, "%" PRIu64 " more request%s answered and not logged (log.access_limit = %u)",
+			logger.requests_left_out, logger.requests_left_out == 1 ? " was" : "s were", limit);
 	fields.n = 0;
-	add_origin(&fields, report);
-	if (suppressed > 0)
-		add_field(&fields, "REACTORD_LEFT_OUT=%" PRIu64, suppressed);
-	if (report->error)
-		add_field(&fields, "ERRNO=%d", report->error);
-	write_or_count(kind, LOG_WARNING, text, &fields);
+	add_field(&fields, "REACTORD_LEFT_OUT=%" PRIu64, logger.requests_left_out);
+	write_or_count(LOG_LEFT_OUT, LOG_WARNING, text, &fields);
+	logger.requests_left_out = 0;
 }
 
-static void take_failure(enum log_kind kind, const char *what, const struct report *report)
+static void take_request(const struct report *report)
 {
-	struct flood *flood = &logger.floods[kind];
+	unsigned limit = atomic_load_explicit(&logger.access_limit, memory_order_relaxed);
 	uint64_t now_ms = clock_ms();
 
-	flood->suppressed += report->suppressed;
-	if (flood->told_ms != 0 && now_ms - flood->told_ms < SAY_EVERY_MS) {
-		flood->suppressed++;
+	if (now_ms >= logger.requests_over_ms) {
+		tell_requests_left_out();
+		logger.requests_over_ms = now_ms + SAY_EVERY_MS;
+		logger.requests_written = 0;
+	}
+	if (limit > 0 && logger.requests_written >= limit) {
+		logger.requests_left_out++;
 		return;
 	}
-	flood->told_ms = now_ms;
-	if (LOG_WARNING <= logger.level)
-		write_failure(kind, what, report, flood->suppressed);
-	flood->suppressed = 0;
+	logger.requests_written++;
+	write_request(report);
 }
 
-static void write_report(const struct report *report)
+static void take_failure(const struct report *report)
 {
-	switch ((enum report_kind) report->kind) {
-	case REPORT_REQUEST:
-		write_request(report);
-		break;
-	case REPORT_NO_DESCRIPTORS:
-		take_failure(LOG_NO_DESCRIPTORS, "cannot accept connections", report);
-		break;
-	case REPORT_FULL:
-		take_failure(LOG_FULL, "limits.max_connections is reached: the longest idle make room, or new ones get 503",
-			     report);
-		break;
-	case REPORT_CONNECTION_FAILED:
-		take_failure(LOG_CONNECTION_FAILED, "a connection was given up", report);
-		break;
+	struct line line = {
+		.kind = failures[report->kind].kind, .priority = LOG_WARNING, .of_worker = true,
+		.worker = report->worker, .connection = report->connection, .error = report->error,
+	};
+
+	if (line.priority > logger.level) {	/* nor is what the workers leave out told later */
+		(void) take_suppressed(line.kind);
+		return;
 	}
+	memcpy(line.peer, report->peer, sizeof line.peer);
+	(void) snprintf(line.text, sizeof line.text, "%s", failures[report->kind].text);
+	write_at_its_pace(&line);
 }
 
 /* --- the thread -------------------------------------------------------------------------------------------------- */
@@ -324,6 +446,14 @@ static bool take_report(size_t ring, struct report *ret)
 	return taken;
 }
 
+/* When to tell how many records are lost: once a second, and once a second it is tried while nothing can be written. */
+static uint64_t lost_due_ms(void)
+{
+	if (logger.failing)
+		return logger.failed_ms + SAY_EVERY_MS;
+	return logger.lost_told_ms ? logger.lost_told_ms + SAY_EVERY_MS : 0;
+}
+
 /* The last time of all there is no later to wait for. */
 static void tell_lost(bool last)
 {
@@ -332,18 +462,16 @@ static void tell_lost(bool last)
 	uint64_t now_ms = clock_ms();
 
 	logger.lost += atomic_exchange(&logger.dropped, 0);
-	if (logger.lost == 0 || logger.failing)
+	if (logger.lost == 0)
 		return;
-	if (!last && logger.lost_told_ms != 0 && now_ms - logger.lost_told_ms < SAY_EVERY_MS)
+	if (!last && now_ms < lost_due_ms())
 		return;
 	logger.lost_told_ms = now_ms;
 	(void) snprintf(text, sizeof text, "%" PRIu64 " record%s lost because the log could not be written",
 			logger.lost, logger.lost == 1 ? " was" : "s were");
 	fields.n = 0;
 	add_field(&fields, "REACTORD_LOST=%" PRIu64, logger.lost);
-	if (LOG_WARNING <= logger.level)
-		logger.failing = !write_line(LOG_DROPPED, LOG_WARNING, text, &fields);
-	if (!logger.failing)
+	if (LOG_WARNING > logger.level || try_to_write(LOG_DROPPED, LOG_WARNING, text, &fields))
 		logger.lost = 0;
 }
 
@@ -355,14 +483,20 @@ static bool write_all(void)
 	bool any = false;
 
 	while (take_line(&line)) {
-		write_main_line(&line);
+		write_at_its_pace(&line);
 		any = true;
 	}
 	for (size_t i = 0; i < logger.n_rings; i++)
 		for (int n = 0; n < BATCH && take_report(i, &report); n++) {
-			write_report(&report);
+			if (report.kind == REPORT_REQUEST)
+				take_request(&report);
+			else
+				take_failure(&report);
 			any = true;
 		}
+	end_whiles(false);
+	if (clock_ms() >= logger.requests_over_ms)
+		tell_requests_left_out();
 	tell_lost(false);
 	return any;
 }
@@ -375,6 +509,23 @@ static void set_sleeps(bool sleeps)
 		atomic_store_explicit(&logger.rings[i]->reader_sleeps, sleeps, memory_order_release);
 	pthread_mutex_unlock(&logger.lock);
 	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* Until something is to be told although nothing comes; -1: nothing is. */
+static int next_timeout_ms(void)
+{
+	uint64_t now_ms = clock_ms(), next_ms = UINT64_MAX;
+
+	for (int i = 0; i < LOG_KINDS; i++)
+		if (must_be_ended(&logger.floods[i]) && logger.floods[i].over_ms < next_ms)
+			next_ms = logger.floods[i].over_ms;
+	if (logger.requests_left_out > 0 && logger.requests_over_ms < next_ms)
+		next_ms = logger.requests_over_ms;
+	if (logger.lost > 0 && lost_due_ms() < next_ms)
+		next_ms = lost_due_ms();
+	if (next_ms == UINT64_MAX)
+		return -1;
+	return next_ms > now_ms ? (int) (next_ms - now_ms) : 0;
 }
 
 static void wake_up(int fd)
@@ -399,10 +550,12 @@ static void *write_until_stop(void *arg)
 			break;
 		set_sleeps(true);
 		if (!write_all())	/* the last look: whoever comes now wakes us */
-			(void) poll(&wake, 1, logger.lost > 0 && !logger.failing ? SAY_EVERY_MS : -1);
+			(void) poll(&wake, 1, next_timeout_ms());
 		(void) !read(logger.wake_fd, &count, sizeof count);
 		set_sleeps(false);
 	} while (true);
+	end_whiles(true);
+	tell_requests_left_out();
 	tell_lost(true);
 	wake_up(logger.ended_fd);
 	return NULL;
@@ -447,12 +600,17 @@ void log_set_level(int priority)
 	atomic_store(&logger.level, priority);
 }
 
+void log_set_access_limit(unsigned in_a_second)
+{
+	atomic_store(&logger.access_limit, in_a_second);
+}
+
 static void put_line(const struct line *line)
 {
 	uint32_t head = atomic_load_explicit(&logger.head, memory_order_relaxed);
 
 	if (!logger.started) {
-		write_main_line(line);
+		write_record(line, 0);
 		return;
 	}
 	if (head - atomic_load_explicit(&logger.tail, memory_order_acquire) == LINES) {

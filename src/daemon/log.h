@@ -43,6 +43,7 @@ enum log_kind {			/* each has a MESSAGE_ID of its own, and an entry in systemd/r
 	LOG_NO_MEMORY,
 	LOG_FAILED,		/* anything else that ends or hinders the daemon */
 	LOG_REQUEST,
+	LOG_LEFT_OUT,		/* requests that log.access_limit kept out of the log */
 	LOG_NO_DESCRIPTORS,
 	LOG_FULL,
 	LOG_CONNECTION_FAILED,
@@ -53,6 +54,7 @@ enum log_kind {			/* each has a MESSAGE_ID of its own, and an entry in systemd/r
 int log_open(void);				/* first of all; decides where to; level is LOG_INFO until log_set_level */
 void log_set_level(int priority);		/* less important lines are left out, but not requests, which have
 						 * log.access of their own; from the main thread, at any time */
+void log_set_access_limit(unsigned in_a_second);	/* of requests, the others are counted; 0, as it begins: all */
 
 /* Main thread. */
 void log_write(enum log_kind kind, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));

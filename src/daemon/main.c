@@ -452,6 +452,7 @@ static int start(struct daemon *d)
 	if (r != 0)
 		return r;
 	log_set_level(d->conf->log_level);
+	log_set_access_limit(d->conf->access_limit);
 	d->n_workers = workers_wanted(d->conf);
 	raise_descriptors();
 	r = open_listeners(d);
@@ -539,6 +540,7 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 		conf_free(d->conf);
 	d->conf = conf;
 	log_set_level(conf->log_level);
+	log_set_access_limit(conf->access_limit);
 	return 0;
 }
 

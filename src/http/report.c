@@ -65,6 +65,17 @@ bool report_take(struct report_ring *ring, struct report *ret)
 	return true;
 }
 
+/* Nobody is woken for it: the consumer has heard of the kind a moment ago, and looks again when that moment is over. */
+void report_suppress(struct report_ring *ring, unsigned kind)
+{
+	atomic_fetch_add_explicit(&ring->suppressed[kind], 1, memory_order_relaxed);
+}
+
+uint64_t report_take_suppressed(struct report_ring *ring, unsigned kind)
+{
+	return atomic_exchange_explicit(&ring->suppressed[kind], 0, memory_order_relaxed);
+}
+
 uint64_t report_take_dropped(struct report_ring *ring)
 {
 	return atomic_exchange_explicit(&ring->dropped, 0, memory_order_relaxed);

@@ -26,7 +26,6 @@ struct report {
 	uint64_t connection;		/* counted from 1 in each worker; wraps at 2^32; 0: it is of none */
 	uint64_t bytes;			/* of the answer */
 	uint64_t request_id[2];		/* that the answer says; both 0: it says none */
-	uint32_t suppressed;		/* of this kind since the last one that was reported */
 	int32_t error;			/* errno, or 0 */
 	uint16_t status;
 	uint16_t worker;		/* 0, 1, ... */
@@ -44,6 +43,7 @@ struct report_ring {
 	_Alignas(64) _Atomic uint32_t head;	/* written by the producer */
 	_Alignas(64) _Atomic uint32_t tail;	/* written by the consumer */
 	_Atomic uint64_t dropped;
+	_Atomic uint64_t suppressed[REPORT_KINDS];	/* that the producer left out, by enum report_kind */
 	_Atomic bool reader_sleeps;		/* the reader sets it, looks once more, and waits on its eventfd */
 	int wake_fd;				/* borrowed: the reader's eventfd, set before it sleeps first; -1: none */
 	struct report at[REPORT_RING_LENGTH];
@@ -52,4 +52,6 @@ struct report_ring {
 void report_set_peer(struct report *report, int fd);			/* a system call; "" when it is gone already */
 void report_put(struct report_ring *ring, const struct report *report);	/* producer */
 bool report_take(struct report_ring *ring, struct report *ret);		/* consumer; false: empty */
+void report_suppress(struct report_ring *ring, unsigned kind);		/* producer: one was left out */
+uint64_t report_take_suppressed(struct report_ring *ring, unsigned kind);	/* consumer: since it was last asked */
 uint64_t report_take_dropped(struct report_ring *ring);			/* consumer: since it was last asked */

@@ -6,6 +6,7 @@
 #include "http/server.h"
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -315,19 +316,17 @@ interest_id server_oldest(struct server *server)
 
 void server_report(struct server *server, int fd, struct report *report)
 {
-	uint64_t now_ms = executor_now_ms(server->ex);
 	struct timespec now;
 
 	if (report->kind != REPORT_REQUEST) {
 		uint64_t *last_ms = &server->reported_ms[report->kind];
+		uint64_t now_ms = clock_ms();	/* not the turn's: the log counts from when it hears of it */
 
 		if (*last_ms != 0 && now_ms - *last_ms < REPORT_EVERY_MS) {
-			server->suppressed[report->kind]++;
+			report_suppress(server->reports, report->kind);
 			return;
 		}
 		*last_ms = now_ms;
-		report->suppressed = server->suppressed[report->kind];
-		server->suppressed[report->kind] = 0;
 	}
 	if (fd >= 0)
 		report_set_peer(report, fd);

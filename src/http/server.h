@@ -96,8 +96,7 @@ struct server {
 	uint32_t high_slot;			/* slots at and above this never held a connection */
 	uint32_t accepted;
 	uint32_t sampled;			/* requests, for log.access = sample=N */
-	uint32_t suppressed[REPORT_KINDS];			/* by enum report_kind */
-	uint64_t reported_ms[REPORT_KINDS];
+	uint64_t reported_ms[REPORT_KINDS];	/* by enum report_kind */
 	struct report_ring *reports;		/* owned */
 	uint32_t names[ROUTE_NAMES_MAX + 1];	/* what another process can know a listener's name by; 0: there is none */
 

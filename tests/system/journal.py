@@ -2,8 +2,9 @@
 """The journal: fields, and what happens when it does not listen."""
 import json
 
-from clients import Connection, Load
-from host import CONF, MESSAGE_CONFIG_REFUSED, MESSAGE_DROPPED, MESSAGE_REQUEST, UNIT, check, equal, m, pid, says, start
+from clients import Connection, Load, get
+from host import (CONF, MESSAGE_CONFIG_REFUSED, MESSAGE_DROPPED, MESSAGE_LEFT_OUT, MESSAGE_REQUEST, MESSAGE_SWITCH, UNIT,
+		  check, equal, m, pid, says, start)
 from machine import eventually, say
 
 
@@ -44,6 +45,7 @@ def _():
 
 
 JOURNALD = "systemd-journald.service"
+JOURNALD_SUPPRESSED = "a596d6fe7bfa4994828e72309e95d61e"
 SOCKETS = ("systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald-audit.socket")
 
 
@@ -89,7 +91,7 @@ def is_written_to():
 def serve_through(trouble, in_flight=0):
 	"""Clients on kept and on new connections go on through it, and each request is in the journal afterwards, or counted as
 	lost.  in_flight: records that journald may have thrown away itself."""
-	m.write(CONF, "[log]\naccess = all\n")
+	m.write(CONF, "[log]\naccess = all\naccess_limit = 0\n")
 	start()
 	since = m.cursor()
 	began = pid()
@@ -135,3 +137,42 @@ def _():
 @check("a restart of journald costs no request")
 def _():
 	serve_through(restart)
+
+
+@check("beyond log.access_limit requests are counted, each of them, so that journald drops nothing")
+def _():
+	m.write(CONF, "[log]\naccess = all\n")
+	start()
+	since = m.cursor()
+	with Load(4, kept=True) as load:
+		eventually("more were answered than are logged in a second", lambda: sum(load.counts) > 1000)
+		load.stop()
+	assert not load.failures, load.failures[:5]
+	asked = sum(load.counts)
+
+	def accounted():
+		records = m.journal(since, "-u", UNIT)
+		left_out = sum(int(r["REACTORD_LEFT_OUT"]) for r in records if r.get("MESSAGE_ID") == MESSAGE_LEFT_OUT)
+		told, lost = count_records(since)
+		assert told + left_out + lost <= asked, f"{told} told, {left_out} left out and {lost} lost of {asked}"
+		return told + left_out + lost == asked and (told, left_out, lost)
+	told, left_out, lost = eventually("all are in the journal or counted", accounted)
+	say(f"{asked} requests: {told} are told, {left_out} left out and {lost} lost")
+	assert left_out > 0, "the limit was not reached"
+	suppressed = [r for r in m.journal(since) if r.get("MESSAGE_ID") == JOURNALD_SUPPRESSED]
+	assert not suppressed, suppressed
+
+
+@check("a switch that flaps is told ten times, and in the end how it is")
+def _():
+	m.write(CONF, "[maintenance]\nenable_if_exists = /run/flapping\n")
+	start()
+	since = m.cursor()
+	for _ in range(50):
+		m.write("/run/flapping", "")
+		eventually("it is on", lambda: get().status == 503)
+		m.remove("/run/flapping")
+		eventually("it is off", lambda: get().status == 200)
+	record = m.find_record(since, "the last turn", MESSAGE_ID=MESSAGE_SWITCH, REACTORD_LEFT_OUT=89)
+	assert record["MESSAGE"].startswith("/run/flapping is gone"), record["MESSAGE"]
+	equal(len([r for r in m.journal(since, "-u", UNIT) if r.get("MESSAGE_ID") == MESSAGE_SWITCH]), 11, "lines")
