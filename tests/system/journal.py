@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The journal: fields, and what happens when it does not listen."""
 import json
+import os
 
 from clients import Connection, Load, get
 from host import (CONF, MESSAGE_CONFIG_REFUSED, MESSAGE_DROPPED, MESSAGE_LEFT_OUT, MESSAGE_REQUEST, MESSAGE_SWITCH, UNIT,
@@ -42,6 +43,33 @@ def _():
 	unexplained = {json.loads(line).get("MESSAGE_ID") for line in started.splitlines()
 		       if json.loads(line).get("SYSLOG_IDENTIFIER") == "reactord"} - set(ours)
 	assert not unexplained - {None}, f"not in the catalog: {unexplained}"
+
+
+MANUAL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../man/reactord.8")
+
+
+@check("each journalctl command of the manual works as it is printed there")
+def _():
+	m.write(CONF, "[route /health]\nbody = ok\n[route /down]\nstatus = 503\n[log]\naccess = all\n")
+	start()
+	m.must("journalctl", "--update-catalog")
+	since = m.cursor()
+	with Connection() as connection:
+		says(connection.get("/health"), "ok")
+		says(connection.get("/down"), "", 503)
+	m.find_record(since, "both requests", MESSAGE_ID=MESSAGE_REQUEST, REACTORD_STATUS=503)
+	with open(MANUAL, encoding="utf-8") as manual:
+		commands = [line[len(".Dl "):].strip() for line in manual if line.startswith(".Dl journalctl")]
+	said = {}
+	for command in commands:
+		done = m.command("sh", "-c", command)
+		assert done.status == 0 and not done.err, f"{command}: {done}"
+		said[command] = done.out
+	for words, wanted in (("-x ", "Documentation: man:reactord(8)"), ("--list-catalog", "reactord has started"),
+			      ("ROUTE=/health", "GET /health"), ("STATUS=503", "GET /down"), ("-F REACTORD_ROUTE", "/down"),
+			      ("uniq", "1 /health")):
+		[command] = [command for command in commands if words in command]
+		assert wanted in said[command], f"{command}: no {wanted!r} in {said[command]}"
 
 
 JOURNALD = "systemd-journald.service"
