@@ -1623,6 +1623,37 @@ START_TEST(draining_answers_who_is_queued_at_a_listener_that_ends)
 }
 END_TEST
 
+/* Those that were accepted as usual, and those that draining finds in the queue. */
+START_TEST(a_connection_is_answered_by_the_name_of_its_listener)
+{
+	const struct route_setting routes[] = {
+		{ .on = ROUTE_ALWAYS, .answer = answer_with(hello) },
+		{ .name = 1, .rest = true, .on = ROUTE_ALWAYS, .answer = answer_with(SLICE("one")) },
+		{ .name = 2, .rest = true, .on = ROUTE_ALWAYS, .answer = answer_with(SLICE("two")) },
+	};
+	struct client client, queued;
+
+	site = (struct site) { .open_fds = count_open_fds(), .name = 2 };
+	site_open_snapshot(&site, _i, make_routes(1, &generous_limits, routes, 3), 10);
+	site.server->listeners[0].lasting = false;
+	client_open(&client, &site);
+	say(&client, GET GET);
+	hear_reply(&client, 200, SLICE("two"));
+	hear_reply(&client, 200, SLICE("two"));
+	client_close(&client);
+	wait_for_standing(&site, 0);
+	atomic_store(&accept_error, EMFILE);
+	client_open(&queued, &site);
+	say(&queued, GET);
+	WAIT_UNTIL(&site, atomic_load(&accepts_failed) > 0);
+	atomic_store(&accept_error, 0);
+	site_drain(&site);
+	hear_reply(&queued, 200, SLICE("two"));
+	client_close(&queued);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
 /* The connection stands when the request is sent, and the request is there when draining is asked for. */
 START_TEST(draining_answers_a_request_that_had_arrived)
 {
@@ -2346,6 +2377,7 @@ int main(void)
 	ADD(draining_answers_the_first_request_of_who_was_silent);
 	ADD(draining_answers_a_request_that_was_begun);
 	ADD(draining_answers_who_is_queued_at_a_listener_that_ends);
+	ADD(a_connection_is_answered_by_the_name_of_its_listener);
 	ADD(draining_answers_a_request_that_had_arrived);
 	ADD(draining_lets_a_long_answer_be_finished);
 	ADD(draining_does_not_reset_a_long_answer_behind_which_a_request_came);

@@ -125,8 +125,8 @@ def _():
 		says(private.get("/x"), "private x")
 	for path, mode in (("/run/private.sock", "0o600"), ("/run/public.sock", "0o666")):
 		equal(oct(stat.S_IMODE(os.stat(m.path(path)).st_mode)), mode, f"the mode of {path}")
-	warnings = [record["MESSAGE"] for record in m.journal(since, "-p", "warning")]
-	equal(warnings, [], "what is warned of")
+	warnings = [record["MESSAGE"] for record in m.journal(since, "-u", UNIT, "-p", "warning")]
+	equal(warnings, [], "what the daemon warns of")
 
 
 @check("names: one that is taken out of server.listen leaves no socket behind by the documented commands")
