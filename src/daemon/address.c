@@ -171,7 +171,7 @@ static int parse_inet(const char *text, struct address *ret, const char **ret_wh
 
 /* --- what can stand behind an address ---------------------------------------------------------------------------- */
 
-/* They are systemd's FileDescriptorName= and a part of a unit's name, and these three are of descriptors that do not listen. */
+/* They are FileDescriptorName= and a part of a unit's name; these three are of descriptors that do not listen. */
 const char *address_name_refused(const char *name)
 {
 	static const char *const others[] = { "handover", "journal", "notify" };
