@@ -9,6 +9,7 @@
 #include "daemon/restart.h"
 
 #include "core/cleanup.h"
+#include "daemon/alive.h"
 #include "daemon/journal.h"
 #include "daemon/notify.h"
 #include "fixture.h"
@@ -527,7 +528,7 @@ struct taken {			/* shared with the child */
 	size_t n;
 	char why[256];
 	bool variables_left;
-	int journal_fd, notify_fd;
+	int journal_fd, notify_fd, handover_fd, alive_fd;
 	unsigned closed;	/* of the descriptors that were passed, after a failure or listeners_close */
 	struct {
 		char name[32], text[ADDRESS_TEXT_MAX];
@@ -563,6 +564,8 @@ static void take_in_child(struct taken *ret, const int *fds, int n, const char *
 	ret->variables_left = getenv("LISTEN_FDS") || getenv("LISTEN_PID") || getenv("LISTEN_FDNAMES");
 	ret->journal_fd = journal_descriptor();
 	ret->notify_fd = notify_descriptor();
+	ret->handover_fd = f.listeners.handover_fd;
+	ret->alive_fd = f.listeners.alive_fd;
 	ret->n = f.listeners.n;
 	for (size_t i = 0; i < f.listeners.n; i++) {
 		const struct listener *listener = &f.listeners.at[i];
@@ -710,6 +713,36 @@ START_TEST(what_leads_to_the_journal_and_to_systemd_is_taken_by_name)
 	ck_assert_int_eq(taken->journal_fd, 3);
 	ck_assert_int_eq(taken->notify_fd, 4);
 	ck_assert_uint_eq(taken->closed, 0);
+}
+END_TEST
+
+/* What the process before has left in systemd's store comes in one list with the listeners. */
+START_TEST(what_was_stored_is_told_from_listeners)
+{
+	int fds[] = { open_eventfd(0), open_eventfd(0) };
+	struct taken *taken = take(fds, 2, ALIVE_NAME ":" RESTART_NAME, true);
+
+	ck_assert_int_eq(taken->result, 0);
+	ck_assert_str_eq(taken->why, "");
+	ck_assert_int_eq(taken->alive_fd, 3);
+	ck_assert_int_eq(taken->handover_fd, 4);
+	ck_assert_int_eq(close(fds[0]), 0);
+	ck_assert_int_eq(close(fds[1]), 0);
+}
+END_TEST
+
+START_TEST(a_listener_that_is_called_alive_or_handover_is_a_listener)
+{
+	int fds[2] = { passed_inet(true, SOCK_STREAM), passed_unix() };
+	struct taken *taken = take(fds, 2, ALIVE_NAME ":" RESTART_NAME, true);
+
+	close_pair(fds);
+	ck_assert_int_eq(taken->result, 2);
+	ck_assert_str_eq(taken->at[0].name, "alive");
+	ck_assert_str_eq(taken->at[1].name, "handover");
+	ck_assert_int_eq(taken->alive_fd, -1);
+	ck_assert_int_eq(taken->handover_fd, -1);
+	ck_assert_int_eq(unlink(f.path), 0);
 }
 END_TEST
 
@@ -1029,6 +1062,8 @@ int main(void)
 
 	tcase_add_checked_fixture(passed, setup, teardown);
 	tcase_add_test(passed, without_systemd_nothing_is_passed);
+	tcase_add_test(passed, what_was_stored_is_told_from_listeners);
+	tcase_add_test(passed, a_listener_that_is_called_alive_or_handover_is_a_listener);
 	tcase_add_test(passed, what_is_passed_is_taken_with_its_name_and_address);
 	tcase_add_test(passed, what_is_passed_does_not_block_and_is_not_inherited);
 	tcase_add_test(passed, what_the_program_before_had_is_taken_with_its_names);

@@ -110,6 +110,8 @@ static bool is_stream_listener(int fd)
 /* What is no listener: its name says what it is for, and its type that it is no listener of that name. */
 static bool take_other(struct listeners *listeners, int fd, const char *name)
 {
+	if (is_stream_listener(fd))	/* whatever its name is */
+		return false;
 	if (strcmp(name, RESTART_NAME) == 0) {		/* of several the last is as good as any: there is one */
 		close_fd(&listeners->handover_fd);
 		listeners->handover_fd = fd;
