@@ -906,6 +906,8 @@ START_TEST(the_longest_line_can_be_dumped)
 }
 END_TEST
 
+#define SOCKETS "`systemctl daemon-reload && systemctl restart reactord.socket reactord`"
+
 static const struct {
 	const char *running, *wanted, *mistakes;
 } restarts[] = {
@@ -919,21 +921,18 @@ static const struct {
 	  "file: server.workers = auto in place of 2 needs `systemctl restart reactord`\n" },
 	{ "", "[server]\nexecutor = threaded\nbacklog = 1\n",
 	  "g:2: server.executor = threaded in place of inline needs `systemctl restart reactord`\n"
-	  "g:3: server.backlog = 1 in place of 4096 needs `systemctl restart reactord`\n" },
+	  "g:3: server.backlog = 1 in place of 4096 needs " SOCKETS "\n" },
 	{ "[server]\nlisten = :1\nlisten = :2\n", "[server]\nlisten = :1\n",
-	  "g:2: server.listen = :1 in place of :1, :2 needs `systemctl daemon-reload && systemctl restart "
-	  "reactord.socket reactord`\n" },
+	  "g:2: server.listen = :1 in place of :1, :2 needs " SOCKETS "\n" },
 	{ "", "[limits]\nmax_connections = 20000\n[server]\nbacklog = 1\nworkers = 2\n",		/* by line, not by key */
 	  "g:2: limits.max_connections = 20000 in place of 10000 needs `systemctl restart reactord`: it is more than the "
 	  "daemon was started with\n"
-	  "g:4: server.backlog = 1 in place of 4096 needs `systemctl restart reactord`\n"
+	  "g:4: server.backlog = 1 in place of 4096 needs " SOCKETS "\n"
 	  "g:5: server.workers = 2 in place of auto needs `systemctl restart reactord`\n" },
 	{ "[server]\nlisten = /run/x mode=0600\n", "[server]\nlisten = /run/x mode=0660\n",
-	  "g:2: server.listen = /run/x mode=0660 in place of /run/x mode=0600 needs `systemctl daemon-reload && "
-	  "systemctl restart reactord.socket reactord`\n" },
+	  "g:2: server.listen = /run/x mode=0660 in place of /run/x mode=0600 needs " SOCKETS "\n" },
 	{ "[server]\nlisten = :1 name=a\n", "[server]\nlisten = :1 name=b\n",
-	  "g:2: server.listen = :1 name=b in place of :1 name=a needs `systemctl daemon-reload && systemctl restart "
-	  "reactord.socket reactord`\n" },
+	  "g:2: server.listen = :1 name=b in place of :1 name=a needs " SOCKETS "\n" },
 	{ "[server]\nlisten = :1\n", "[server]\nlisten = :1 name=http\n", "" },		/* the default, said */
 	{ "[limits]\nmax_connections = 10\n", "[limits]\nmax_connections = 11\n",
 	  "g:2: limits.max_connections = 11 in place of 10 needs `systemctl restart reactord`: it is more than the "

@@ -46,11 +46,11 @@ claim() {
 	done
 }
 
-# makes SENTENCE CONFIGURATION LINES [UNIT-LINES [NAME]]: exactly these lines in the drop-in behind its comment; \n ends a
+# makes SENTENCE CONFIGURATION LINES [UNIT-LINES [NAME [FIRST-LINES]]]: exactly these lines in the drop-in behind its comment; \n ends a
 # line
 makes() {
 	printf %b "$2" >"$conf"
-	printf %b "\n[Unit]\n$4\n[Socket]\nListenStream=\nBindIPv6Only=ipv6-only\nFileDescriptorName=${5:-http}\n$3" \
+	printf %b "\n[Unit]\n$4\n[Socket]\n$6ListenStream=\nBindIPv6Only=ipv6-only\nFileDescriptorName=${5:-http}\n$3" \
 		>"$work/wanted"
 	generate
 	[ "$status" -eq 0 ] && sed 1d "$drop_in" 2>/dev/null | cmp -s - "$work/wanted"
@@ -82,6 +82,13 @@ claim "and nothing is said" $?
 makes "one address replaces the unit's" '[server]\nlisten = 0.0.0.0:80\n' 'ListenStream=0.0.0.0:80\n'
 grep -q -F "$conf" "$drop_in"
 claim "the drop-in names the file that it was made of" $?
+makes "the length of the queue goes with the addresses" '[server]\nlisten = 0.0.0.0:80\nbacklog = 77\n' \
+	'ListenStream=0.0.0.0:80\n' '' http 'Backlog=77\n'
+printf '[server]\nbacklog = 77\n' >"$conf"
+printf '\n[Unit]\n\n[Socket]\nBacklog=77\n' >"$work/wanted"
+generate
+[ "$status" -eq 0 ] && sed 1d "$drop_in" 2>/dev/null | cmp -s - "$work/wanted"
+claim "the length of the queue alone leaves the unit its address" $?
 makes "several addresses keep their order" '[server]\nlisten = 127.0.0.1:81\nlisten = [::1]:80\n' \
 	'ListenStream=127.0.0.1:81\nListenStream=[::1]:80\n'
 makes "a port alone is one socket for each family" '[server]\nlisten = :80\n' \

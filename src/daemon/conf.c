@@ -303,7 +303,7 @@ static int set_defaults(struct conf_loading *load)
 	int r;
 
 	*conf = (struct conf) {
-		.backlog = 4096,
+		.backlog = CONF_BACKLOG_DEFAULT,
 		.drain_timeout_ms = 10 * 1000,
 		.limits = {
 			.max_connections = 10000,

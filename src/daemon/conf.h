@@ -22,6 +22,8 @@ struct conf_listen {
 	unsigned n;			/* 1 or 2 */
 };
 
+enum { CONF_BACKLOG_DEFAULT = 4096 };
+
 struct conf_answer;			/* a section that says an answer: conf_answer.h */
 
 struct conf {
@@ -30,7 +32,7 @@ struct conf {
 	bool listen_is_set;		/* by a file, -l or -o; else it is the default */
 	unsigned workers;		/* 0: auto */
 	enum conf_executor executor;
-	unsigned backlog;
+	unsigned backlog;		/* CONF_BACKLOG_DEFAULT is what reactord.socket has, too */
 	uint32_t drain_timeout_ms;
 	uint32_t idle_exit_ms;		/* 0: it stays */
 
@@ -76,7 +78,7 @@ struct conf_source {			/* where settings come from, in this order: a later one r
  * when the errors are not all. */
 int conf_load(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors);
 /* As above, but only a mistake in server.listen is a failure; the others are in ret_errors all the same, and nothing but
- * listen is to be used.  For who opens the sockets: that a page cannot be read is no reason to listen elsewhere. */
+ * listen and backlog is to be used.  For who opens the sockets: that a page cannot be read is no reason to listen elsewhere. */
 int conf_load_listen(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors);
 int conf_defaults(struct conf **ret);				/* the built-in ones, from no file at all */
 

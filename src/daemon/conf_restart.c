@@ -6,7 +6,7 @@
  * What is said holds for a reload that is refused and for one that is done but for this; the caller says which.
  *
  * Rejected: a flag for each key in the table.  Three of the five are compared in a way of their own, and the advice for
- * two of them is another.
+ * three of them is another.
  */
 #include "daemon/conf.h"
 #include "core/cleanup.h"
@@ -102,7 +102,7 @@ size_t conf_needs_restart(const struct conf *running, const struct conf *wanted,
 		if (i == CONF_KEY_WORKERS ? running->workers == wanted->workers
 				     : conf_number(running, &conf_keys[i]) == conf_number(wanted, &conf_keys[i]))
 			continue;
-		needs_restart(running, wanted, &conf_keys[i], file, restart, ret_errors);
+		needs_restart(running, wanted, &conf_keys[i], file, i == CONF_KEY_BACKLOG ? restart_sockets : restart, ret_errors);
 		n++;
 	}
 	if (wanted->limits.max_connections > running->max_connections_at_start) {

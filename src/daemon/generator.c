@@ -34,6 +34,7 @@ struct made {				/* what is made of one file */
 	const char *file;
 	char base[CONF_UNIT_MAX];	/* "reactord", "reactord@blue" */
 	const char *name;		/* of the listeners of base.socket itself */
+	unsigned backlog;		/* of all its sockets */
 };
 
 static bool tried_by_hand;	/* with a FILE: the kernel's log is not told */
@@ -236,6 +237,8 @@ static int make_drop_in(const struct made *made, const struct conf *conf, bool b
 	(void) fputs("\n[Socket]\n", to);
 	if (bad)
 		(void) fprintf(to, "SyslogLevel=err\nExecStartPre=-" SBINDIR "/reactord --check --config %s\n", made->file);
+	if (made->backlog != CONF_BACKLOG_DEFAULT)
+		(void) fprintf(to, "Backlog=%u\n", made->backlog);
 	if (conf) {
 		(void) fputs("ListenStream=\n", to);
 		write_listeners(to, conf, made->name);
@@ -256,7 +259,7 @@ static int make_unit(const struct made *made, const struct conf *conf, const cha
 		return -errno;
 	(void) fprintf(to, "[Unit]\nDescription=Sockets of %s named %s\nDocumentation=man:reactord(8)\n"
 		       "PartOf=%s.socket\nStartLimitIntervalSec=0\n\n", made->base, name, made->base);
-	(void) fprintf(to, "[Socket]\nService=%s.service\nBacklog=4096\nFreeBind=yes\n", made->base);
+	(void) fprintf(to, "[Socket]\nService=%s.service\nBacklog=%u\nFreeBind=yes\n", made->base, made->backlog);
 	write_listeners(to, conf, name);
 	return finish(to);
 }
@@ -309,14 +312,17 @@ static int take_file(struct made *made)
 	struct conf *conf = NULL;
 	int r = 0;
 
-	if (conf_load_listen(&conf, &source, &errors) < 0) {
+	made->backlog = CONF_BACKLOG_DEFAULT;
+	if (conf_load_listen(&conf, &source, &errors) == 0)
+		made->backlog = conf->backlog;
+	if (!conf) {
 		say_errors(&errors);
 		say("server.listen is bad: %s.socket keeps the address of its unit", made->base);
 		r = make_drop_in(made, NULL, true);
 	} else if (conf->listen_is_set) {
 		say_errors(&errors);
 		r = make_units(made, conf);
-	} else if (has_made_any(made)) {
+	} else if (has_made_any(made) || made->backlog != CONF_BACKLOG_DEFAULT) {
 		r = make_drop_in(made, NULL, false);
 	}
 	if (r < 0)

@@ -86,10 +86,10 @@ def _():
 	start()
 	equal(length(), "4096", "the length of the queue by default")
 	m.write(CONF, "[server]\nbacklog = 77\n")
-	m.must("systemctl", "restart", "reactord")
+	m.shell(APPLY_LISTEN)
 	equal(length(), "77", "the length of the queue as set")
 	m.write(CONF, m.delivered)
-	m.must("systemctl", "restart", "reactord")
+	m.shell(APPLY_LISTEN)
 	equal(length(), "4096", "the length of the queue as set no more")
 
 
