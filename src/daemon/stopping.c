@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * systemd is asked by its own socket, as systemctl does: there need be no bus, and this process is root's, outside of the
- * sandbox (ExecStop=+).
+ * sandbox (ExecStop=+), but perhaps in the daemon's root directory, which has no /proc for it.
  */
 #include "daemon/stopping.h"
 
@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
-#include <systemd/sd-login.h>
 
-static int ask(sd_bus *bus, const char *unit, char **ret_type)
+static int ask(sd_bus *bus, pid_t pid, char **ret_type)
 {
 	static const char manager[] = "org.freedesktop.systemd1";
 	sd_bus_message *reply = NULL;
@@ -23,8 +22,8 @@ static int ask(sd_bus *bus, const char *unit, char **ret_type)
 	uint32_t id;
 	int r;
 
-	r = sd_bus_call_method(bus, manager, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "GetUnit",
-			       NULL, &reply, "s", unit);
+	r = sd_bus_call_method(bus, manager, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+			       "GetUnitByPID", NULL, &reply, "u", (uint32_t) pid);
 	if (r >= 0)
 		r = sd_bus_message_read(reply, "o", &path);
 	if (r >= 0) {
@@ -45,19 +44,16 @@ static int ask(sd_bus *bus, const char *unit, char **ret_type)
 /* Of the unit that the process belongs to: "stop", "restart"; NULL: it has none, somebody sent a signal. */
 static int job_type(pid_t pid, char **ret_type)
 {
-	cleanup(free_pointer) char *unit = NULL;
 	sd_bus *bus = NULL;
 	int r;
 
-	r = sd_pid_get_unit(pid, &unit);
-	if (r >= 0)
-		r = sd_bus_new(&bus);
+	r = sd_bus_new(&bus);
 	if (r >= 0)
 		r = sd_bus_set_address(bus, "unix:path=/run/systemd/private");
 	if (r >= 0)
 		r = sd_bus_start(bus);
 	if (r >= 0)
-		r = ask(bus, unit, ret_type);
+		r = ask(bus, pid, ret_type);
 	sd_bus_flush_close_unref(bus);
 	return r;
 }
@@ -73,5 +69,5 @@ int stopping_announce(pid_t pid)
 			       strerror(-r));
 	else if (!type || strcmp(type, "restart") != 0)
 		return 0;
-	return reload_signal(pid, SIGUSR1, false, &process_fd) < 0 ? 1 : 0;
+	return reload_signal(pid, SIGUSR1, true, &process_fd) < 0 ? 1 : 0;
 }
