@@ -248,6 +248,7 @@ class Machine:
 		cache, lower = cached_root(suite)
 		self.scratch = tempfile.mkdtemp(prefix="run-", dir=cache)
 		self.lay_root(lower)
+		self.systemd = int(run(["chroot", self.root, "systemctl", "--version"]).split()[1])
 		self.tools = build
 		self.build = make_build(build, self.scratch)
 
@@ -265,7 +266,9 @@ class Machine:
 		self.root = root
 
 	def make(self, *targets):
-		return run(["make", "-C", self.build, "DESTDIR=" + self.root, *targets], env=outside_make())
+		# As it is configured where this systemd is.
+		dropin = "dropin_DATA=" + ("systemd/10-systemd-253.conf" if self.systemd >= 253 else "")
+		return run(["make", "-C", self.build, "DESTDIR=" + self.root, dropin, *targets], env=outside_make())
 
 	def tool(self, name):
 		"""The path of a program of the tests, which run on this machine: `make check-system` has built it."""
@@ -282,7 +285,6 @@ class Machine:
 			env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
 		self.leader = eventually("the container has a first process", self.find_leader)
 		eventually("systemd in the container is up", self.is_up, 60)
-		self.systemd = int(self.must("systemctl", "--version").split()[1])
 		with open(f"/proc/{self.leader}/ns/net", encoding="ascii") as network:
 			enter_network(network.fileno())
 		self.see_that_it_runs()
