@@ -231,7 +231,7 @@ static void say_what_next(const struct listener *listener)
 {
 	bool is_path = listener->text[0] == '/';
 
-	if (listener->passed || getenv("NOTIFY_SOCKET"))
+	if (listener->passed || notify_is_heard())
 		return;
 	log_write(LOG_LISTENING, LOG_NOTICE, "try: curl -i %s%s%s   settings: reactord.conf(5)   stop: Ctrl-C",
 		  is_path ? "--unix-socket " : "http://", listener->text, is_path ? " http://localhost/" : "/");
@@ -461,7 +461,7 @@ static int start(struct daemon *d)
 	r = fit_descriptors(d);
 	if (r != 0)
 		return r;
-	if (alive_init(&d->alive) == 0)		/* without it nobody is told what becomes of us */
+	if (notify_is_heard() && alive_init(&d->alive) == 0)	/* without it nobody is told what becomes of us */
 		d->workers.connections = alive_connections(&d->alive);
 	r = start_workers(d);
 	if (r != 0)
@@ -483,7 +483,7 @@ static int start(struct daemon *d)
 	}
 	say_what_next(&d->listeners.at[0]);
 	begin_idling(d);
-	if (!getenv("NOTIFY_SOCKET"))		/* nobody is told, so nobody looks */
+	if (!notify_is_heard())		/* nobody is told, so nobody looks */
 		d->status.next_ms = UINT64_MAX;
 	be_ready(d);
 	alive_store(&d->alive);

@@ -36,6 +36,11 @@ static int tell(const char *state, int pass_fd)
 	return r < 0 ? r : 1;
 }
 
+bool notify_is_heard(void)
+{
+	return notify_fd >= 0 || getenv("NOTIFY_SOCKET");
+}
+
 /* Serving goes on without systemd; that it does not hear us is said once. */
 static void send_state(const char *state)
 {

@@ -5,6 +5,7 @@
  * Notify: what systemd is told, by sd_notify(3), or over a descriptor that was passed to us because we may make no socket.
  * Main thread only.  Without either nothing happens; when the socket is gone that is logged once and serving goes on.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NOTIFY_NAME "notify"			/* of the descriptor: OpenFile=/run/systemd/notify:notify */
@@ -12,6 +13,7 @@
 void notify_use(int fd);			/* takes it, in place of one before; -1: by sd_notify(3) again */
 int notify_descriptor(void);			/* borrowed; -1: there is none */
 
+bool notify_is_heard(void);			/* is there anybody to tell? */
 void notify_ready(const char *status);
 void notify_ready_and_remove(const char *name, const char *status);	/* and what is stored under FDNAME=name goes, in one */
 void notify_reloading(void);			/* with MONOTONIC_USEC; notify_ready must follow, also after a failure */

@@ -69,7 +69,7 @@ static int begin(struct handover **ret, char **ret_why)
 	int r;
 
 	*ret_why = NULL;
-	if (!getenv("NOTIFY_SOCKET"))
+	if (!notify_is_heard())
 		return because(-ENOENT, ret_why, "systemd did not start this daemon");
 	r = handover_new(ret, CARRY_LAYOUT);
 	return r < 0 ? because(r, ret_why, "%s", strerror(-r)) : 0;
