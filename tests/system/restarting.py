@@ -59,6 +59,14 @@ def small_buffers():
 			file.write(before)
 
 
+def restart_as(server):
+	"""With another [server]."""
+	def action():
+		m.write(CONF, server + strict_client.ROUTES)
+		restart()
+	return action
+
+
 def live_through(actions, think_ms=50, **kinds):
 	"""Strict clients beside all these; before each the content of the slow readers becomes another, and is told by some."""
 	since = m.cursor()
@@ -101,6 +109,12 @@ def _():
 @check("100 strict clients live through restarts, upgrades and reloads in a row")
 def _():
 	live_through([reload, restart, upgrade, reload, upgrade, upgrade, restart, restart] * 2, **FEW)
+
+
+@check("100 strict clients live through restarts into other numbers of workers, inline and threaded")
+def _():
+	live_through([restart_as(f"[server]\nworkers = {workers}\nexecutor = {executor}\n")
+		      for workers in (1, 5, 2) for executor in ("threaded", "inline")], **FEW)
 
 
 @check("5,000 strict clients live through 20 restarts, 10 upgrades and 20 reloads")
