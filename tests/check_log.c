@@ -817,6 +817,33 @@ START_TEST(what_the_journal_does_not_take_goes_to_its_stream)
 }
 END_TEST
 
+/* Its stream may take what nobody will read. */
+START_TEST(how_many_are_lost_is_told_to_the_journal_itself)
+{
+	use_journal();
+	journal_does = JOURNAL_FAILS;
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	atomic_store(&ring->dropped, 5);
+	for (int i = 0; i < 2; i++) {
+		log_write(LOG_STARTED, LOG_INFO, "x");
+		ck_assert_str_eq(next_line(), "<6>x");
+		now_s++;
+	}
+	log_stop();	/* the last time of all anybody is told */
+	ck_assert_str_eq(written(), "<4>5 records were lost because the log could not be written\n");
+
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	atomic_store(&ring->dropped, 6);
+	log_write(LOG_STARTED, LOG_INFO, "x");
+	ck_assert_str_eq(next_line(), "<6>x");
+	journal_does = JOURNAL_TAKES;
+	log_stop();
+	ck_assert_str_eq(written(), "");
+	ck_assert_uint_eq(n_sent, 1);
+	field_is(0, "REACTORD_LOST", "6");
+}
+END_TEST
+
 static const char *const other_streams[] = { "1:1", "", ":", "x", "18446744073709551615:1" };
 
 START_TEST(a_stream_that_is_not_our_stderr_is_not_the_journal)
@@ -956,6 +983,7 @@ int main(void)
 	tcase_add_test(tcase, a_failure_has_its_errno_as_a_field);
 	tcase_add_test(tcase, a_failure_has_the_connection_that_it_is_of);
 	tcase_add_test(tcase, what_the_journal_does_not_take_goes_to_its_stream);
+	tcase_add_test(tcase, how_many_are_lost_is_told_to_the_journal_itself);
 	tcase_add_loop_test(tcase, a_stream_that_is_not_our_stderr_is_not_the_journal, 0,
 			    sizeof other_streams / sizeof *other_streams);
 	tcase_add_test(tcase, the_sleeping_thread_hears_of_every_worker);

@@ -199,32 +199,34 @@ static bool write_stderr(enum log_kind kind, int priority, const char *text)
 }
 
 /* fields holds what this kind has of its own.  False: nobody took it. */
-static bool write_line(enum log_kind kind, int priority, const char *text, struct fields *fields)
+static bool send_to_journal(enum log_kind kind, int priority, const char *text, struct fields *fields)
 {
-	if (logger.to_journal) {
-		add_field(fields, "MESSAGE=%s", text);
-		add_field(fields, "PRIORITY=%d", priority);
-		add_field(fields, "MESSAGE_ID=%s", message_ids[kind]);
-		add_field(fields, "SYSLOG_IDENTIFIER=reactord");
-		if (journal_send(fields->at, fields->n) >= 0)
-			return true;
-	}
-	return write_stderr(kind, priority, text);
+	add_field(fields, "MESSAGE=%s", text);
+	add_field(fields, "PRIORITY=%d", priority);
+	add_field(fields, "MESSAGE_ID=%s", message_ids[kind]);
+	add_field(fields, "SYSLOG_IDENTIFIER=reactord");
+	return journal_send(fields->at, fields->n) >= 0;
 }
 
-static bool try_to_write(enum log_kind kind, int priority, const char *text, struct fields *fields)
+/* The journal's stream takes lines for a while that nobody will read, when journald was stopped: systemd holds its other end,
+ * and in the end throws it away.  sure: what is lost with that must not be this line. */
+static bool try_to_write(enum log_kind kind, int priority, const char *text, struct fields *fields, bool sure)
 {
-	logger.failing = !write_line(kind, priority, text, fields);
-	if (logger.failing)
+	bool written = logger.to_journal && send_to_journal(kind, priority, text, fields);
+
+	if (!written && !(logger.to_journal && sure))
+		written = write_stderr(kind, priority, text);
+	logger.failing = !written;
+	if (!written)
 		logger.failed_ms = clock_ms();
-	return !logger.failing;
+	return written;
 }
 
 /* As above.  What is lost (a full disk, a pipe that does not block, no journal) is told when a line can be written again:
  * only then is there anyone to tell. */
 static void write_or_count(enum log_kind kind, int priority, const char *text, struct fields *fields)
 {
-	if (!try_to_write(kind, priority, text, fields))
+	if (!try_to_write(kind, priority, text, fields, false))
 		logger.lost++;
 }
 
@@ -471,7 +473,7 @@ static void tell_lost(bool last)
 			logger.lost, logger.lost == 1 ? " was" : "s were");
 	fields.n = 0;
 	add_field(&fields, "REACTORD_LOST=%" PRIu64, logger.lost);
-	if (LOG_WARNING > logger.level || try_to_write(LOG_DROPPED, LOG_WARNING, text, &fields))
+	if (LOG_WARNING > logger.level || try_to_write(LOG_DROPPED, LOG_WARNING, text, &fields, !last))
 		logger.lost = 0;
 }
 
