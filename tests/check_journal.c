@@ -17,6 +17,8 @@ enum { ASKED_LIBSYSTEMD = -4711 };
 
 #define FIELD(text) { (char *) (text), sizeof(text) - 1 }
 
+static int libsystemd_says = ASKED_LIBSYSTEMD;
+
 static struct {
 	int pair[2];			/* ours, journald's */
 	char heard[65536];
@@ -29,7 +31,18 @@ int __wrap_sd_journal_sendv(const struct iovec *fields, int n)
 {
 	(void) fields;
 	(void) n;
-	return ASKED_LIBSYSTEMD;
+	return libsystemd_says;
+}
+
+static int access_errno;		/* 0: the journal's socket is there */
+int __attribute__((used)) __wrap_access(const char *path, int mode);
+
+int __wrap_access(const char *path, int mode)
+{
+	ck_assert_str_eq(path, "/run/systemd/journal/socket");
+	ck_assert_int_eq(mode, F_OK);
+	errno = access_errno;
+	return access_errno ? -1 : 0;
 }
 
 static void setup(void)
@@ -158,6 +171,21 @@ START_TEST(a_record_waits_until_there_is_room)
 }
 END_TEST
 
+/* libsystemd takes it for no error. */
+START_TEST(without_a_socket_of_the_journal_a_record_is_not_there)
+{
+	static const struct iovec field = FIELD("MESSAGE=x");
+
+	journal_use(-1);
+	libsystemd_says = 0;
+	ck_assert_int_eq(journal_send(&field, 1), 0);
+	access_errno = ENOENT;
+	ck_assert_int_eq(journal_send(&field, 1), -ENOENT);
+	access_errno = EACCES;		/* who may not look cannot tell */
+	ck_assert_int_eq(journal_send(&field, 1), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("journal");
@@ -172,6 +200,7 @@ int main(void)
 	tcase_add_test(journal, without_a_descriptor_libsystemd_is_asked);
 	tcase_add_test(journal, where_nobody_listens_any_more_it_fails_each_time);
 	tcase_add_loop_test(journal, a_record_waits_until_there_is_room, 0, 2);
+	tcase_add_test(journal, without_a_socket_of_the_journal_a_record_is_not_there);
 	suite_add_tcase(suite, journal);
 	return run_suite(suite);
 }

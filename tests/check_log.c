@@ -48,6 +48,15 @@ static struct sent {
 } sent[SENT_MAX];
 static unsigned n_sent;		/* written by the log's thread, read when it has ended */
 
+int __attribute__((used)) __wrap_access(const char *path, int mode);
+
+int __wrap_access(const char *path, int mode)
+{
+	(void) path;
+	(void) mode;
+	return 0;			/* the journal's socket is there */
+}
+
 int __wrap_sd_journal_sendv(const struct iovec *fields, int n)
 {
 	char byte;

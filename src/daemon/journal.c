@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Where in this program a record was sent from is the same for all of them. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
@@ -79,9 +80,18 @@ int journal_descriptor(void)
 	return atomic_load(&journal_fd);
 }
 
+/* To libsystemd it is no error that there is no journal at all: while its socket is gone a record would be lost in
+ * silence (seen on 257, where that goes when it is stopped). */
+static int send_by_library(const struct iovec *fields, int n)
+{
+	int r = sd_journal_sendv(fields, n);
+
+	return r >= 0 && access("/run/systemd/journal/socket", F_OK) < 0 && errno == ENOENT ? -ENOENT : r;
+}
+
 int journal_send(const struct iovec *fields, int n)
 {
 	int fd = journal_descriptor();
 
-	return fd < 0 ? sd_journal_sendv(fields, n) : send_record(fd, fields, n);
+	return fd < 0 ? send_by_library(fields, n) : send_record(fd, fields, n);
 }
