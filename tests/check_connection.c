@@ -1950,7 +1950,7 @@ START_TEST(only_so_many_are_refused_at_a_time)
 }
 END_TEST
 
-static const int accept_errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM };
+static const int accept_errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM };
 
 START_TEST(without_descriptors_it_waits_and_then_accepts)
 {

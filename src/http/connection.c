@@ -433,6 +433,30 @@ static void look(struct turn *t)
 
 /* --- receiving --------------------------------------------------------------------------------------------------- */
 
+/* What a peer or a network does to its connection is nothing to tell. */
+static int broken(struct turn *t, int error)
+{
+	switch (error) {
+	case ECONNRESET:
+	case EPIPE:
+	case ETIMEDOUT:
+	case ENOTCONN:
+	case ECONNREFUSED:
+	case ECONNABORTED:
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+	case ENETUNREACH:
+	case ENETDOWN:
+	case EPROTO:
+		break;
+	default:
+		server_report(t->server, t->fd, &(struct report) {
+			.kind = REPORT_CONNECTION_FAILED, .connection = t->c->number, .error = error,
+		});
+	}
+	return -error;
+}
+
 /* One recv; remembers whether the socket may hold more.  Returns bytes, 0 for none now, or a negative errno. */
 static ssize_t receive_to(struct turn *t, char *to, size_t length, int flags)
 {
@@ -441,7 +465,7 @@ static ssize_t receive_to(struct turn *t, char *to, size_t length, int flags)
 
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
+			return broken(t, errno);
 		if (errno == EAGAIN)
 			c->flags &= (uint16_t) ~CONNECTION_MORE;
 		return 0;
@@ -566,7 +590,7 @@ static int send_bytes(struct turn *t, const char *bytes, size_t length, size_t *
 	}
 	if (n < 0) {
 		if (errno != EAGAIN)
-			return -errno;
+			return broken(t, errno);
 		n = 0;
 	}
 	t->sent |= n > 0;
@@ -1048,7 +1072,6 @@ static bool accept_can_go_on(struct server *server, int error)
 	case EINTR:
 	case ECONNABORTED:
 	case EPROTO:
-	case EPERM:
 	case ENETDOWN:
 	case ENOPROTOOPT:
 	case EHOSTDOWN:
