@@ -35,13 +35,15 @@ static int take_signals(void)
 	int fd;
 
 	(void) signal(SIGPIPE, SIG_IGN);
+	(void) signal(SIGXFSZ, SIG_IGN);	/* a file that may not be so large: EFBIG says it as well */
 	(void) sigemptyset(&taken);
 	(void) sigaddset(&taken, SIGTERM);
 	(void) sigaddset(&taken, SIGINT);
 	(void) sigaddset(&taken, SIGHUP);
 	(void) sigaddset(&taken, SIGUSR1);
 	(void) sigaddset(&taken, SIGUSR2);
-	(void) sigprocmask(SIG_BLOCK, &taken, NULL);
+	if (sigprocmask(SIG_BLOCK, &taken, NULL) < 0)
+		return -errno;
 	fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
 }
@@ -137,7 +139,8 @@ static void leave_if_failed(struct daemon *d)
 	leave_at_once();
 }
 
-static void run(struct daemon *d)
+/* Returns an exit status. */
+static int run(struct daemon *d)
 {
 	while (!d->leaving) {
 		struct pollfd waits[] = {
@@ -146,8 +149,10 @@ static void run(struct daemon *d)
 			{ .fd = switches_fd(d->switches), .events = POLLIN },
 		};
 
-		if (poll(waits, 3, next_timeout_ms(d)) < 0 && errno != EINTR)
-			return;
+		if (poll(waits, 3, next_timeout_ms(d)) < 0 && errno != EINTR) {
+			log_write(LOG_FAILED, LOG_ERR, "cannot wait for signals and workers: %s", strerror(errno));
+			return EX_OSERR;
+		}
 		if (waits[2].revents || clock_ms() >= switches_next_ms(d->switches))
 			switches_look(d->switches, clock_ms(), tell_switch, NULL);
 		if (waits[1].revents)
@@ -165,12 +170,15 @@ static void run(struct daemon *d)
 		if (clock_ms() >= d->idle.next_ms)
 			ending_unused(d);
 	}
+	return 0;
 }
 
 static int serve(struct daemon *d)
 {
 	uint64_t requests;
-	int status;
+	char *why = NULL;
+	bool started;
+	int status, r;
 
 	d->signal_fd = -1;
 	d->workers.answer_fd = -1;
@@ -178,16 +186,20 @@ static int serve(struct daemon *d)
 	(void) log_open();
 	d->signal_fd = take_signals();
 	(void) pthread_setname_np(pthread_self(), RELOAD_NAME);	/* whatever the program's file is called */
-	if (d->signal_fd < 0 || log_start() < 0)	/* before anything is said: a bad start must not wait for journald */
-		status = starting_failed(LOG_FAILED, strdup("cannot take signals or start the log's thread"), EX_OSERR);
+	r = d->signal_fd < 0 ? d->signal_fd : log_start();	/* before anything is said: a bad start must not wait for journald */
+	if (r < 0 && asprintf(&why, "cannot take signals or start the log's thread: %s", strerror(-r)) < 0)
+		why = NULL;
+	if (r < 0)
+		status = starting_failed(LOG_FAILED, why, EX_OSERR);
 	else
 		status = starting(d);
-	if (status == 0) {
-		run(d);
+	started = status == 0;
+	if (started) {
+		status = run(d);
 		requests = workers_requests(&d->workers);
 		log_write(LOG_STOPPED, LOG_INFO, "stopped after %llu requests", (unsigned long long) requests);
 	}
-	if (status == 0 && !workers_leave(&d->workers, LEAVE_TIMEOUT_MS))
+	if (started && !workers_leave(&d->workers, LEAVE_TIMEOUT_MS))
 		leave_stuck(d);
 	workers_stop(&d->workers);
 	log_stop();			/* nobody reports any more */
