@@ -26,7 +26,7 @@ class Answer:
 class Connection:
 	"""One connection; it is never opened again behind our back."""
 
-	def __init__(self, host="127.0.0.1", port=PORT, path=None):
+	def __init__(self, host="127.0.0.1", port=PORT, path=None, source=None):
 		self.http = http.client.HTTPConnection("localhost", timeout=SECONDS)
 		self.http.auto_open = 0
 		if path:
@@ -34,7 +34,7 @@ class Connection:
 			self.http.sock.settimeout(SECONDS)
 			self.http.sock.connect(path)
 		else:
-			self.http.sock = socket.create_connection((host, port), SECONDS)
+			self.http.sock = socket.create_connection((host, port), SECONDS, (source, 0) if source else None)
 
 	def get(self, target="/"):
 		self.http.request("GET", target)

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The sandbox: what the units forbid, what systemd thinks of it, and that everything is said all the same."""
+import errno
 import re
+import select
+import socket
 
 from clients import Connection, get
 from host import (CONF, DROP_IN, MESSAGE_REQUEST, SOCKET, UNIT, body, check, equal, m, pid, says, start, state)
 from machine import eventually
 
+ACCESS_LIST = "/etc/systemd/system/reactord.socket.d/test.conf"
 DROPIN = 253		# the systemd that hands over sockets, see 10-systemd-253.conf
 
 
@@ -138,3 +142,34 @@ def _():
 		equal((m.show(UNIT, "Result"), m.show(UNIT, "ExecMainStatus")), ("success", "0"), "Result, ExecMainStatus")
 	finally:
 		m.command("systemctl", "restart", *units)
+
+
+def begin_connection(source):
+	"""Not waited for: whether anybody answers is what the check is about."""
+	connecting = socket.socket()
+	connecting.bind((source, 0))
+	connecting.setblocking(False)
+	equal(connecting.connect_ex(("127.0.0.1", 8000)), errno.EINPROGRESS, f"the beginning of a connection from {source}")
+	return connecting
+
+
+def is_connected(connecting):
+	return select.select([], [connecting], [], 0)[1] and connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+
+
+@check("IPAddressAllow= and IPAddressDeny= of the socket are an access list", since=DROPIN)
+def _():
+	m.write(ACCESS_LIST, "[Socket]\nIPAddressDeny=any\nIPAddressAllow=127.0.0.1\n")
+	m.must("systemctl", "daemon-reload")
+	m.must("systemctl", "restart", SOCKET)
+	start()
+	with begin_connection("127.0.0.2") as denied:
+		# Loopback takes no time: what is let through is there before the first of these is answered.
+		for _ in range(20):
+			says(get(source="127.0.0.1"), "Hello")
+		assert not is_connected(denied), "who is not allowed is connected"
+		m.remove(ACCESS_LIST)
+		m.must("systemctl", "daemon-reload")
+		m.must("systemctl", "restart", SOCKET, UNIT)
+		eventually("who was denied is connected by trying again, when everybody is allowed", lambda: is_connected(denied))
+	says(get(source="127.0.0.2"), "Hello")
