@@ -89,7 +89,8 @@ int loading_snapshot(struct snapshot **ret, struct switches **ret_switches, uint
 /* What only making the snapshot finds out. */
 const char *loading_why_not(int error)
 {
-	return error == -EFBIG ? "all bodies and heads together are over 1 GiB" : strerror(-error);
+	return error == -EFBIG ? "all bodies and heads together are over 1 GiB, or over what a file may have (LimitFSIZE=)"
+		: strerror(-error);
 }
 
 /* Without memory for it the error goes without its text. */
