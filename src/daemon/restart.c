@@ -221,6 +221,20 @@ int restart_look(struct restart *restart, int take_fd)
 	return r;
 }
 
+void restart_limit(struct restart *restart, size_t most)
+{
+	for (size_t i = 0; i < restart->taken.n; i++) {
+		struct handover_item *item = &restart->taken.items[i];
+
+		if (item->kind == CARRY_SNAPSHOT || item->fd < 0)
+			continue;
+		if (most > 0)
+			most--;
+		else
+			close_fd(&item->fd);
+	}
+}
+
 char *restart_why_fewer(const struct restart *restart)
 {
 	uint32_t attempts = restart->taken.attempts;

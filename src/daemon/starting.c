@@ -129,7 +129,8 @@ static int start_workers(struct daemon *d)
 	return r == -E2BIG || r == -EFBIG ? EX_CONFIG : EX_OSERR;
 }
 
-/* At connections that the process before us did not want to be closed, and at whether it could want anything. */
+/* At connections that the process before us did not want to be closed, and at whether it could want anything.  Each is a
+ * descriptor from here on, so by now the files are read, and it is known for how many there is room. */
 static void look_back(struct daemon *d)
 {
 	uint32_t connections;
@@ -145,6 +146,7 @@ static void look_back(struct daemon *d)
 	if (r < 0)
 		log_write(LOG_NOT_TAKEN_OVER, LOG_WARNING, "what the process before has left cannot be taken (%s): its "
 			  "connections are closed", strerror(-r));
+	restart_limit(&d->restart, d->conf->limits.max_connections);
 }
 
 /* systemd is told that we are ready, and what was left is ours alone from then on. */
@@ -176,7 +178,6 @@ int starting(struct daemon *d)
 
 	if (listeners_take_passed(&d->listeners, &why) < 0)
 		return starting_failed(LOG_CANNOT_LISTEN, why, EX_OSERR);
-	look_back(d);
 	r = loading_at_start(d);
 	if (r != 0)
 		return r;
@@ -190,6 +191,7 @@ int starting(struct daemon *d)
 	r = fit_descriptors(d);
 	if (r != 0)
 		return r;
+	look_back(d);
 	if (notify_is_heard() && alive_init(&d->alive) == 0)	/* without it nobody is told what becomes of us */
 		d->workers.connections = alive_connections(&d->alive);
 	r = start_workers(d);

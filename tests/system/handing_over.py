@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Restarts in which something goes wrong: what is handed over, or who takes it, is not as it should be."""
+import contextlib
+import re
+import select
 import shutil
 
 import strict as strict_client
 from clients import Connection, get
-from host import (DROP_IN, MESSAGE_NOT_HANDED_OVER, MESSAGE_NOT_TAKEN_OVER, UNIT, begin_upload, check, equal, m, pid, says,
-	start, state)
+from host import (DROP_IN, MESSAGE_NOT_HANDED_OVER, MESSAGE_NOT_TAKEN_OVER, MESSAGE_TAKEN_OVER, UNIT, begin_upload, check,
+	equal, m, pid, says, start, state)
 from machine import eventually
 from ending import end_in_order
 from restarting import FEW
@@ -51,6 +54,10 @@ def is_closed(connection):
 		return connection.http.sock.recv(4096) == b""
 	except ConnectionResetError:
 		return True
+
+
+def are_readable(connections):
+	return select.select([connection.http.sock for connection in connections], [], [], 0)[0]
 
 
 def warning(since, message_id, text):
@@ -104,6 +111,48 @@ def _():
 			else:
 				assert is_closed(idle), "the idle connection is there"
 			warning(since, MESSAGE_NOT_TAKEN_OVER, text)
+		says(get(), "Hello")
+
+
+def connect(stack, n):
+	many = [stack.enter_context(Connection()) for _ in range(n)]
+	for connection in many:
+		says(connection.get(), "Hello")
+	return many
+
+
+@check("of more connections than the soft limit of open files allows a restart loses none")
+def _():
+	drop_in("LimitNOFILE=128:4096", "SystemCallFilter=")	# the sandbox lets nobody set a limit
+	start()
+	since = m.cursor()
+	with contextlib.ExitStack() as stack:
+		many = connect(stack, 300)
+		m.must("systemctl", "restart", "reactord")
+		for connection in many:
+			says(connection.get(), "Hello")
+	m.find_record(since, "that all are there", MESSAGE_ID=MESSAGE_TAKEN_OVER,
+		      MESSAGE="300 of 300 connections of the process before go on")
+
+
+@check("of more connections than LimitNOFILE= allows by now a restart closes those for which there is no room, and says so")
+def _():
+	start()
+	since = m.cursor()
+	with contextlib.ExitStack() as stack:
+		many = connect(stack, 300)
+		drop_in("LimitNOFILE=200")
+		m.must("systemctl", "restart", "reactord")
+		said = m.find_record(since, "that there is no room", MESSAGE_ID=MESSAGE_NOT_TAKEN_OVER)["MESSAGE"]
+		found = re.match(r"(\d+) of 300 connections of the process before go on: for the others there is no room", said)
+		assert found and 0 < int(found.group(1)) < 200, said
+		eventually("the others are closed", lambda: len(are_readable(many)) == 300 - int(found.group(1)))
+		ended = are_readable(many)
+		for connection in many:
+			if connection.http.sock in ended:
+				assert is_closed(connection), "it reads something"
+			else:
+				says(connection.get(), "Hello")
 		says(get(), "Hello")
 
 
