@@ -133,12 +133,9 @@ void ending_in_another(struct daemon *d)
 	log_write(LOG_HANDED_OVER, LOG_INFO, "SIGUSR2: %s is run in place of this process, with %u connections", d->path,
 		  workers_connections(&d->workers));
 	notify_reloading();
-	log_stop();			/* its thread would end with the program, and what it has not written yet */
 	alive_ends(&d->alive, true);
 	(void) restart_upgrade(&d->workers, &d->listeners, d->path, d->argv, &why);
 	alive_ends(&d->alive, false);
-	if (log_start() == 0)		/* else lines are written at once */
-		log_add_rings(d->workers.rings, d->workers.n);
 	log_write(LOG_NOT_UPGRADED, LOG_ERR, "no upgrade, and all is as before: %s", why ? why : "out of memory");
 	notify_ready(daemon_status(d));
 }

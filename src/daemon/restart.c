@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "daemon/journal.h"
 #include "daemon/listeners.h"
+#include "daemon/log.h"
 #include "daemon/notify.h"
 #include "http/carry.h"
 
@@ -152,6 +153,20 @@ static int pass_on(const struct listeners *listeners, int handover_fd)
 	return r;
 }
 
+/* execv(3) ends every thread, and the writing end of the queue.  The log's has something to write until then, and workers
+ * that stand still give it no more. */
+static int become(struct workers *workers, const char *path, char **argv)
+{
+	int r;
+
+	log_stop();
+	(void) execv(path, argv);
+	r = -errno;
+	if (log_start() == 0)		/* else lines are written at once */
+		log_add_rings(workers->rings, workers->n);
+	return r;
+}
+
 int restart_upgrade(struct workers *workers, struct listeners *listeners, const char *path, char **argv, char **ret_why)
 {
 	cleanup(close_fd) int fd = -1;
@@ -164,10 +179,8 @@ int restart_upgrade(struct workers *workers, struct listeners *listeners, const 
 	r = give(workers, handover, &fd, ret_why);
 	if (r == 0)
 		r = pass_on(listeners, fd);
-	if (r == 0) {
-		(void) execv(path, argv);	/* ends every thread, and the writing end of the queue */
-		r = -errno;
-	}
+	if (r == 0)
+		r = become(workers, path, argv);
 	take_back(listeners);
 	(void) notify_remove(RESTART_NAME);
 	workers_thaw(workers);

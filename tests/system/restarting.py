@@ -7,8 +7,8 @@ import subprocess
 
 import strict as strict_client
 from clients import PORT, Answer, Connection, Load
-from host import (CONF, MESSAGE_KILLED, MESSAGE_TAKEN_OVER, Skip, UNIT, begin_upload, check, end_upload,
-	equal, m, pid, says, start, state)
+from host import (CONF, DROP_IN, MESSAGE_DROPPED, MESSAGE_KILLED, MESSAGE_REQUEST, MESSAGE_TAKEN_OVER, Skip, UNIT,
+	begin_upload, check, end_upload, equal, m, pid, says, start, state)
 from machine import eventually, say
 from strict import Strict, is_there
 
@@ -188,6 +188,26 @@ def _():
 			equal(read_raw(file) == (200, digits), True, "the download is that which was begun")
 			equal(read_raw(file)[1][:10], b"changed", "the one behind it")
 		says(idle.get(), "Hello")
+
+
+@check("a request that is answered around upgrades in place is in the access log, or counted as lost")
+def _():
+	m.write(DROP_IN, "[Service]\nLogRateLimitIntervalSec=0\n")
+	m.must("systemctl", "daemon-reload")
+	m.write(CONF, "[log]\naccess = all\naccess_limit = 0\n")
+	start()
+	main = pid()
+
+	def records(message_id, *fields):
+		return m.must("journalctl", "-o", "cat", *fields, f"_PID={main}", f"MESSAGE_ID={message_id}").split()
+	with Load(2, kept=True) as load:
+		for _ in range(10):
+			upgrade()
+		load.stop()
+	equal(load.failures, [], "failures")
+	asked = sum(load.counts)
+	eventually("all are told", lambda: len(records(MESSAGE_REQUEST, "--output-fields=REACTORD_STATUS")) +
+		   sum(map(int, records(MESSAGE_DROPPED, "--output-fields=REACTORD_LOST"))) == asked)
 
 
 @check("an upgrade in place that fails changes nothing")
