@@ -133,6 +133,8 @@ void ending_in_another(struct daemon *d)
 	log_write(LOG_HANDED_OVER, LOG_INFO, "SIGUSR2: %s is run in place of this process, with %u connections", d->path,
 		  workers_connections(&d->workers));
 	notify_reloading();
+	if (d->restart_announced)	/* it waits for the other program, too */
+		(void) kill(getpid(), SIGUSR1);
 	alive_ends(&d->alive, true);
 	(void) restart_upgrade(&d->workers, &d->listeners, d->path, d->argv, &why);
 	alive_ends(&d->alive, false);

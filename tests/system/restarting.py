@@ -7,7 +7,7 @@ import subprocess
 
 import strict as strict_client
 from clients import PORT, Answer, Connection, Load
-from host import (CONF, DROP_IN, MESSAGE_DROPPED, MESSAGE_KILLED, MESSAGE_REQUEST, MESSAGE_TAKEN_OVER, Skip, UNIT,
+from host import (CONF, DROP_IN, MESSAGE_DROPPED, MESSAGE_HANDED_OVER, MESSAGE_KILLED, MESSAGE_REQUEST, MESSAGE_TAKEN_OVER, Skip, UNIT,
 	begin_upload, check, end_upload, equal, m, pid, says, start, state)
 from machine import eventually, say
 from strict import Strict, is_there
@@ -208,6 +208,19 @@ def _():
 	asked = sum(load.counts)
 	eventually("all are told", lambda: len(records(MESSAGE_REQUEST, "--output-fields=REACTORD_STATUS")) +
 		   sum(map(int, records(MESSAGE_DROPPED, "--output-fields=REACTORD_LOST"))) == asked)
+
+
+@check("a restart that was announced is no stop when an upgrade in place comes between")
+def _():
+	start()
+	since = m.cursor()
+	with Connection() as kept:
+		says(kept.get(), "Hello")
+		m.must("systemctl", "kill", "--kill-who=main", "-s", "USR1", UNIT)
+		upgrade()
+		m.must("systemctl", "kill", "--kill-who=main", "-s", "TERM", UNIT)
+		m.find_record(since, "that the connection is left to the next", MESSAGE_ID=MESSAGE_HANDED_OVER,
+			      MESSAGE="1 connections are left to the next process")
 
 
 @check("an upgrade in place that fails changes nothing")
