@@ -234,20 +234,6 @@ int restart_look(struct restart *restart, int take_fd)
 	return r;
 }
 
-void restart_limit(struct restart *restart, size_t most)
-{
-	for (size_t i = 0; i < restart->taken.n; i++) {
-		struct handover_item *item = &restart->taken.items[i];
-
-		if (item->kind == CARRY_SNAPSHOT || item->fd < 0)
-			continue;
-		if (most > 0)
-			most--;
-		else
-			close_fd(&item->fd);
-	}
-}
-
 char *restart_why_fewer(const struct restart *restart)
 {
 	uint32_t attempts = restart->taken.attempts;
@@ -288,21 +274,52 @@ static bool may_be_taken(const struct restart *restart, const struct handover_it
 	       (item->kind == CARRY_IDLE || restart->taken.attempts < ATTEMPTS_WITH_BUSY);
 }
 
-/* The connections by the time of their timers, a share for each worker in turn. */
-static int share_out(struct restart *restart, struct carry_arrivals *arrivals, unsigned n_workers)
+/* Those that can be taken, by the time of their timers; the caller's to free.  NULL: no memory. */
+static struct sorted *sort(const struct restart *restart, size_t *ret_n)
 {
-	cleanup(free_pointer) struct sorted *sorted = calloc(restart->taken.n + 1, sizeof *sorted);
-	size_t n = 0;
+	struct sorted *sorted = calloc(restart->taken.n + 1, sizeof *sorted);
 
-	if (!sorted)
-		return -ENOMEM;
-	for (size_t i = 0; i < restart->taken.n; i++) {
+	*ret_n = 0;
+	for (size_t i = 0; sorted && i < restart->taken.n; i++) {
 		struct handover_item *item = &restart->taken.items[i];
 
 		if (may_be_taken(restart, item))
-			sorted[n++] = (struct sorted) { carry_since(item, restart->taken.layout), item };
+			sorted[(*ret_n)++] = (struct sorted) { carry_since(item, restart->taken.layout), item };
 	}
-	qsort(sorted, n, sizeof *sorted, by_time);
+	if (sorted)
+		qsort(sorted, *ret_n, sizeof *sorted, by_time);
+	return sorted;
+}
+
+/* As if they had to make room: the longest idle first, then those in the middle of something. */
+void restart_limit(struct restart *restart, size_t most)
+{
+	size_t n;
+	cleanup(free_pointer) struct sorted *sorted = sort(restart, &n);
+	size_t over = n > most ? n - most : 0;
+
+	for (size_t i = 0; i < n && over > 0; i++) {
+		if (sorted[i].item->kind != CARRY_IDLE)
+			continue;
+		close_fd(&sorted[i].item->fd);
+		over--;
+	}
+	for (size_t i = 0; i < n && over > 0; i++) {
+		if (sorted[i].item->fd < 0)
+			continue;
+		close_fd(&sorted[i].item->fd);
+		over--;
+	}
+}
+
+/* The connections by the time of their timers, a share for each worker in turn. */
+static int share_out(struct restart *restart, struct carry_arrivals *arrivals, unsigned n_workers)
+{
+	size_t n;
+	cleanup(free_pointer) struct sorted *sorted = sort(restart, &n);
+
+	if (!sorted)
+		return -ENOMEM;
 	for (unsigned w = 0; w < n_workers; w++) {
 		arrivals[w].items = calloc(n / n_workers + 1, sizeof *arrivals[w].items);
 		if (!arrivals[w].items)

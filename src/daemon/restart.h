@@ -34,7 +34,8 @@ struct restart {			/* zero it before use; fd -1 */
 /* Looks at what was left, and touches nothing of it: whoever dies before restart_take() leaves it to the next.  Returns 0,
  * or a negative errno when nothing can be taken: it is then as if there were no connections. */
 int restart_look(struct restart *restart, int take_fd);
-void restart_limit(struct restart *restart, size_t most);	/* no more connections: others leave no descriptor for ourselves */
+/* Closes those for which there is no room, and which would leave no descriptor for ourselves: the longest idle first. */
+void restart_limit(struct restart *restart, size_t most);
 uint64_t restart_generation(const struct restart *restart);	/* of the process before; 0: there was none, or unknown */
 
 /* When systemd was told that we are ready, and to remove it from the store: the workers go on with the connections.

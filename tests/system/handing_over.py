@@ -7,8 +7,8 @@ import shutil
 
 import strict as strict_client
 from clients import Connection, get
-from host import (DROP_IN, MESSAGE_NOT_HANDED_OVER, MESSAGE_NOT_TAKEN_OVER, MESSAGE_TAKEN_OVER, UNIT, begin_upload, check,
-	equal, m, pid, says, start, state)
+from host import (CONF, DROP_IN, MESSAGE_NOT_HANDED_OVER, MESSAGE_NOT_TAKEN_OVER, MESSAGE_TAKEN_OVER, UNIT, begin_upload,
+	check, end_upload, equal, m, pid, says, start, state)
 from machine import eventually
 from ending import end_in_order
 from restarting import FEW
@@ -212,6 +212,30 @@ def ends_as_a_stop(why, before=lambda: None, more=0):
 	eventually("it has been restarted", lambda: state() == "active")
 	equal(m.show(UNIT, "Result"), "success", "Result")
 	says(get(), "Hello")
+
+
+@check("a restart into fewer connections than there are closes those that were idle longest, and no request")
+def _():
+	start()
+	with Connection() as upload:
+		begin_upload(upload)
+		old, young = [Connection() for _ in range(5)], [Connection() for _ in range(3)]
+		for connection in old:
+			says(connection.get(), "Hello")
+		since = m.cursor()			# a command takes longer than a millisecond, in which timers count
+		for connection in young:
+			says(connection.get(), "Hello")
+		m.write(CONF, "[limits]\nmax_connections = 4\n")
+		m.must("systemctl", "restart", "reactord")
+		warning(since, MESSAGE_NOT_TAKEN_OVER, "4 of 9 connections of the process before go on: for the others there is no "
+			"room (limits.max_connections)")
+		says(end_upload(upload), "Hello")
+		for connection in young:
+			says(connection.get(), "Hello")
+		for connection in old:
+			equal(connection.http.sock.recv(4096), b"", "what one reads that was idle for longer")
+		for connection in old + young:
+			connection.close()
 
 
 @check("without a store connections end in order, and the log says why")
