@@ -206,14 +206,14 @@ def _():
 
 @check("a switch that flaps is told ten times, and in the end how it is")
 def _():
-	m.write(CONF, "[maintenance]\nenable_if_exists = /run/flapping\n")
+	m.write(CONF, "[maintenance]\nenable_if_exists = /run/reactord/flapping\n")
 	start()
 	since = m.cursor()
 	for _ in range(50):
-		m.write("/run/flapping", "")
+		m.write("/run/reactord/flapping", "")
 		eventually("it is on", lambda: get().status == 503)
-		m.remove("/run/flapping")
+		m.remove("/run/reactord/flapping")
 		eventually("it is off", lambda: get().status == 200)
 	record = m.find_record(since, "the last turn", MESSAGE_ID=MESSAGE_SWITCH, REACTORD_LEFT_OUT=89)
-	assert record["MESSAGE"].startswith("/run/flapping is gone"), record["MESSAGE"]
+	assert record["MESSAGE"].startswith("/run/reactord/flapping is gone"), record["MESSAGE"]
 	equal(len([r for r in m.journal(since, "-u", UNIT) if r.get("MESSAGE_ID") == MESSAGE_SWITCH]), 11, "lines")
