@@ -39,14 +39,14 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
 
 /* --- a journal --------------------------------------------------------------------------------------------------- */
 
-static enum { JOURNAL_TAKES, JOURNAL_FAILS, JOURNAL_HANGS } journal_does;
+static _Atomic enum { JOURNAL_TAKES, JOURNAL_FAILS, JOURNAL_HANGS } journal_does;
 static int hang_pipe[2];
 
 static struct sent {
 	int n;
 	char *fields[FIELDS];
 } sent[SENT_MAX];
-static unsigned n_sent;		/* written by the log's thread, read when it has ended */
+static _Atomic unsigned n_sent;	/* written by the log's thread; the records are read when it has ended */
 
 int __attribute__((used)) __wrap_access(const char *path, int mode);
 
@@ -600,14 +600,15 @@ static int leave_a_hanging_thread(void (*let_go)(void))
 		return 1;
 	many();				/* blocks as little as before, and so does a second stop */
 	log_stop();
-	if (start_log(&ring, 1) != -EBUSY)
-		return 2;
 	report_put(ring, &(struct report) { .kind = REPORT_REQUEST });
 	memset(ring, 0xff, sizeof *ring);
 	free(ring);			/* the thread must not touch it when it goes on */
 	let_go();
 	while (log_thread_runs())
 		(void) sched_yield();
+	if (log_start() < 0)		/* another, which can be ended */
+		return 2;
+	log_stop();
 	return 0;
 }
 
@@ -654,6 +655,54 @@ START_TEST(a_journal_that_hangs_does_not_hold_up_the_end)
 		_exit(leave_a_hanging_thread(close_hang_pipe));
 	close_pair(hang_pipe);		/* or the child's would not be the last end */
 	ck_assert_int_eq(exit_status(child), 0);
+}
+END_TEST
+
+/* As when an upgrade in place has failed. */
+START_TEST(a_thread_that_was_left_behind_is_taken_back)
+{
+	struct report request = a_request();
+
+	use_journal();
+	ck_assert_int_eq(pipe2(hang_pipe, O_CLOEXEC), 0);
+	journal_does = JOURNAL_HANGS;
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	log_write(LOG_STARTED, LOG_INFO, "before");
+	log_stop();
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	ck_assert_int_eq(start_log(&ring, 1), -EBUSY);
+	log_write(LOG_STARTED, LOG_INFO, "after");
+	report_put(ring, &request);
+	close_hang_pipe();
+	log_stop();
+	ck_assert_uint_eq(n_sent, 3);
+	ck_assert_str_eq(field(0, "MESSAGE"), "before");
+	ck_assert_str_eq(field(1, "MESSAGE"), "after");
+	ck_assert_str_eq(field(2, "REACTORD_STATUS"), "200");
+	(void) close(hang_pipe[0]);
+}
+END_TEST
+
+/* It writes its last lines when it is asked for again: another is started when it has. */
+START_TEST(a_thread_that_hangs_at_its_very_end_is_followed_by_another)
+{
+	use_journal();
+	ck_assert_int_eq(pipe2(hang_pipe, O_CLOEXEC), 0);
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	for (int i = 0; i < 12; i++)	/* the last is told at the end */
+		log_write(LOG_STARTED, LOG_INFO, "%d", i);
+	log_write(LOG_STOPPED, LOG_INFO, "behind them");
+	while (n_sent < 11)
+		(void) sched_yield();
+	journal_does = JOURNAL_HANGS;
+	log_stop();
+	ck_assert_int_eq(start_log(&ring, 1), -EBUSY);
+	close_hang_pipe();
+	ck_assert_int_eq(start_log(&ring, 1), 0);
+	log_write(LOG_STOPPED, LOG_INFO, "after");
+	log_stop();
+	ck_assert_str_eq(field(n_sent - 1, "MESSAGE"), "after");
+	(void) close(hang_pipe[0]);
 }
 END_TEST
 
@@ -981,6 +1030,8 @@ int main(void)
 	tcase_add_test(tcase, what_a_journal_that_hung_cost_is_told_when_it_reads_again);
 	tcase_add_test(tcase, a_full_pipe_that_nobody_reads_does_not_hold_up_the_end);
 	tcase_add_test(tcase, a_journal_that_hangs_does_not_hold_up_the_end);
+	tcase_add_test(tcase, a_thread_that_was_left_behind_is_taken_back);
+	tcase_add_test(tcase, a_thread_that_hangs_at_its_very_end_is_followed_by_another);
 	tcase_add_test(tcase, a_line_that_could_not_be_written_is_told_with_the_next);
 	tcase_add_test(tcase, what_the_workers_dropped_is_told);
 	tcase_add_test(tcase, what_was_dropped_within_a_second_of_the_end_is_told_as_well);

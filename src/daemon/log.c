@@ -76,10 +76,11 @@ static struct {
 	pthread_t thread;
 	int wake_fd, ended_fd;		/* eventfds: something to write; the thread has written all */
 	_Atomic bool stop;
-	pthread_mutex_t lock;		/* rings are taken from under it, until they are abandoned */
-	bool abandoned;
-	struct report_ring **rings;
+	bool abandoned;			/* main thread's: it was left behind when it was to stop */
+	pthread_mutex_t lock;		/* rings are taken from under it, and the next two change */
 	_Atomic size_t n_rings;
+	bool ends;			/* the thread has seen stop, and does not come back */
+	struct report_ring **rings;
 
 	struct flood floods[LOG_KINDS];	/* the thread's */
 	_Atomic unsigned access_limit;	/* requests in a second; 0: all */
@@ -267,8 +268,7 @@ static uint64_t take_suppressed(enum log_kind kind)
 
 	pthread_mutex_lock(&logger.lock);
 	for (unsigned report = 0; report < REPORT_KINDS; report++)
-		for (size_t i = 0; i < logger.n_rings && !logger.abandoned && failures[report].text &&
-		     failures[report].kind == kind; i++)
+		for (size_t i = 0; i < logger.n_rings && failures[report].text && failures[report].kind == kind; i++)
 			n += report_take_suppressed(logger.rings[i], report);
 	pthread_mutex_unlock(&logger.lock);
 	return n;
@@ -438,12 +438,13 @@ static bool take_line(struct line *ret)
 
 static bool take_report(size_t ring, struct report *ret)
 {
-	bool taken;
+	bool taken = false;
 
 	pthread_mutex_lock(&logger.lock);
-	taken = !logger.abandoned && report_take(logger.rings[ring], ret);
-	if (!logger.abandoned)
+	if (ring < logger.n_rings) {
+		taken = report_take(logger.rings[ring], ret);
 		logger.lost += report_take_dropped(logger.rings[ring]);
+	}
 	pthread_mutex_unlock(&logger.lock);
 	return taken;
 }
@@ -507,7 +508,7 @@ static void set_sleeps(bool sleeps)
 {
 	atomic_store_explicit(&logger.sleeps, sleeps, memory_order_relaxed);
 	pthread_mutex_lock(&logger.lock);
-	for (size_t i = 0; i < logger.n_rings && !logger.abandoned; i++)
+	for (size_t i = 0; i < logger.n_rings; i++)
 		atomic_store_explicit(&logger.rings[i]->reader_sleeps, sleeps, memory_order_release);
 	pthread_mutex_unlock(&logger.lock);
 	atomic_thread_fence(memory_order_seq_cst);
@@ -537,6 +538,16 @@ static void wake_up(int fd)
 	(void) !write(fd, &one, sizeof one);
 }
 
+static bool is_to_end(void)
+{
+	bool ends;
+
+	pthread_mutex_lock(&logger.lock);
+	ends = logger.ends = atomic_load(&logger.stop);
+	pthread_mutex_unlock(&logger.lock);
+	return ends;
+}
+
 static void *write_until_stop(void *arg)
 {
 	struct pollfd wake = { .fd = logger.wake_fd, .events = POLLIN };
@@ -548,7 +559,7 @@ static void *write_until_stop(void *arg)
 		stopping = atomic_load(&logger.stop);
 		if (write_all())
 			continue;
-		if (stopping)
+		if (stopping && is_to_end())
 			break;
 		set_sleeps(true);
 		if (!write_all())	/* the last look: whoever comes now wakes us */
@@ -659,11 +670,38 @@ void log_config_error(int priority, const char *file, unsigned config_line, cons
 	put_line(&line);
 }
 
+/* False: it hangs in a write. */
+static bool join_thread(void)
+{
+	struct pollfd ended = { .fd = logger.ended_fd, .events = POLLIN };
+
+	if (poll(&ended, 1, STOP_MS) != 1)
+		return false;
+	(void) pthread_join(logger.thread, NULL);
+	logger.started = false;
+	close_fd(&logger.wake_fd);
+	close_fd(&logger.ended_fd);
+	return true;
+}
+
+/* A thread that was left behind goes on, unless it is about to end. */
+static bool take_back(void)
+{
+	pthread_mutex_lock(&logger.lock);
+	logger.abandoned = logger.ends;
+	if (!logger.ends)
+		atomic_store(&logger.stop, false);
+	pthread_mutex_unlock(&logger.lock);
+	return !logger.abandoned;
+}
+
 int log_start(void)
 {
 	int r;
 
-	if (logger.started)
+	if (logger.abandoned && take_back())
+		return 0;
+	if (logger.started && !(logger.abandoned && join_thread()))
 		return -EBUSY;
 	logger.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	logger.ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -674,7 +712,7 @@ int log_start(void)
 		return r;
 	}
 	atomic_store(&logger.n_rings, 0);
-	logger.abandoned = false;
+	logger.abandoned = logger.ends = false;
 	atomic_store(&logger.stop, false);
 	r = thread_start(&logger.thread, "log", write_until_stop, NULL);
 	if (r < 0) {
@@ -700,22 +738,15 @@ void log_add_rings(struct report_ring **rings, size_t n)
 
 void log_stop(void)
 {
-	struct pollfd ended = { .fd = logger.ended_fd, .events = POLLIN };
-
 	if (!logger.started || logger.abandoned)
 		return;
 	atomic_store(&logger.stop, true);
 	wake_up(logger.wake_fd);
-	if (poll(&ended, 1, STOP_MS) == 1) {
-		(void) pthread_join(logger.thread, NULL);
-		logger.started = false;
-		close_fd(&logger.wake_fd);
-		close_fd(&logger.ended_fd);
+	if (join_thread())
 		return;
-	}
-	/* It hangs in a write.  It keeps what is static, loses the rings, and goes with the process. */
+	/* It keeps what is static, loses the rings, and goes with the process. */
 	pthread_mutex_lock(&logger.lock);
-	logger.abandoned = true;
+	atomic_store(&logger.n_rings, 0);
 	pthread_mutex_unlock(&logger.lock);
-	(void) pthread_detach(logger.thread);
+	logger.abandoned = true;
 }

@@ -162,7 +162,7 @@ static int become(struct workers *workers, const char *path, char **argv)
 	log_stop();
 	(void) execv(path, argv);
 	r = -errno;
-	if (log_start() == 0)		/* else lines are written at once */
+	if (log_start() == 0)
 		log_add_rings(workers->rings, workers->n);
 	return r;
 }
