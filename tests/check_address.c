@@ -71,7 +71,6 @@ static const struct {
 	{ "127.0.0.1:80 name=a,b", "letters, digits" },
 	{ "127.0.0.1:80 name=-a", "begins with none" },
 	{ "127.0.0.1:80 name=../a", "letters, digits" },
-	{ "127.0.0.1:80 name=handover", "reactord's own" },
 	{ "127.0.0.1:80 name=" P50 "aaaaabbbbbccccc", "at most 64 bytes" },
 	{ ":80 mode=0600", "unix sockets only" },
 	{ "127.0.0.1:80 mode=0660", "unix sockets only" },
@@ -149,6 +148,7 @@ static const struct {
 	{ "127.0.0.1:80", "http", 0666, 1, false },
 	{ "127.0.0.1:80 name=http", "http", 0666, 1, true },
 	{ "127.0.0.1:80  name=admin", "admin", 0666, 1, true },
+	{ "127.0.0.1:80 name=handover", "handover", 0666, 1, true },	/* only of what does not listen it says more */
 	{ "[::1]:80 name=A-9_b.c", "A-9_b.c", 0666, 1, true },
 	{ ":80 name=admin", "admin", 0666, 2, true },
 	{ "/run/x mode=0600 name=admin", "admin", 0600, 1, true },

@@ -171,10 +171,9 @@ static int parse_inet(const char *text, struct address *ret, const char **ret_wh
 
 /* --- what can stand behind an address ---------------------------------------------------------------------------- */
 
-/* They are FileDescriptorName= and a part of a unit's name; these three are of descriptors that do not listen. */
+/* They are FileDescriptorName= and a part of a unit's name. */
 const char *address_name_refused(const char *name)
 {
-	static const char *const others[] = { "handover", "journal", "notify" };
 	size_t length = strlen(name);
 
 	if (length == 0)
@@ -183,9 +182,6 @@ const char *address_name_refused(const char *name)
 		return "a name has at most 64 bytes";
 	if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" DIGITS "-_.") < length || strchr("-.", *name))
 		return "a name has letters, digits, - _ and . only, and begins with none of the latter two";
-	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		if (strcmp(name, others[i]) == 0)
-			return "this name is reactord's own; take another";
 	return NULL;
 }
 
