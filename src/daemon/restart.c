@@ -269,9 +269,11 @@ static int by_time(const void *a_, const void *b_)
 
 static bool may_be_taken(const struct restart *restart, const struct handover_item *item)
 {
-	return item->fd >= 0 && (item->kind == CARRY_IDLE || item->kind == CARRY_BUSY) &&
-	       restart->taken.attempts < ATTEMPTS &&
-	       (item->kind == CARRY_IDLE || restart->taken.attempts < ATTEMPTS_WITH_BUSY);
+	const struct handover_taken *taken = &restart->taken;
+
+	return item->fd >= 0 && taken->attempts < ATTEMPTS &&
+	       (item->kind == CARRY_IDLE || (item->kind == CARRY_BUSY && taken->attempts < ATTEMPTS_WITH_BUSY &&
+					     taken->layout == CARRY_LAYOUT));
 }
 
 /* Those that can be taken, by the time of their timers; the caller's to free.  NULL: no memory. */
@@ -291,13 +293,17 @@ static struct sorted *sort(const struct restart *restart, size_t *ret_n)
 	return sorted;
 }
 
-/* As if they had to make room: the longest idle first, then those in the middle of something. */
+/* As if they had to make room: the longest idle first, then those in the middle of something.  Before all, what nobody will
+ * take. */
 void restart_limit(struct restart *restart, size_t most)
 {
 	size_t n;
 	cleanup(free_pointer) struct sorted *sorted = sort(restart, &n);
 	size_t over = n > most ? n - most : 0;
 
+	for (size_t i = 0; i < restart->taken.n; i++)
+		if (!may_be_taken(restart, &restart->taken.items[i]))
+			close_fd(&restart->taken.items[i].fd);
 	for (size_t i = 0; i < n && over > 0; i++) {
 		if (sorted[i].item->kind != CARRY_IDLE)
 			continue;

@@ -156,6 +156,18 @@ def _():
 		says(get(), "Hello")
 
 
+@check("of connections that are not taken after deaths none is in the way of a daemon that has room for few")
+def _():
+	start_hooked()
+	since = m.cursor()
+	with contextlib.ExitStack() as stack:
+		connect(stack, 300)
+		drop_in(f"Environment=LD_PRELOAD={HOOK}", "LimitNOFILE=200")
+		restart_over_deaths(4)
+		warning(since, MESSAGE_NOT_TAKEN_OVER, "0 of 300 connections of the process before go on: 4 processes ended with them")
+		says(get(), "Hello")
+
+
 # --- what is taken ----------------------------------------------------------------------------------------------------
 
 @check("of a process with another layout idle connections are taken, and those in the middle of a request are closed")
