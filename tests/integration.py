@@ -73,7 +73,7 @@ def equal(got, expected, what=""):
 # --- the daemon ------------------------------------------------------------------------------------------------------
 
 class Daemon:
-    def __init__(self, directory, settings=(), listen=("127.0.0.1:0",), config="", limits=None, passed=None):
+    def __init__(self, directory, settings=(), listen=("127.0.0.1:0",), config="", limits=None, passed=None, notify=None):
         self.directory = directory
         self.config_file = os.path.join(directory, "reactord.conf")
         self.write_config(config)
@@ -94,6 +94,8 @@ class Daemon:
         environment = {k: v for k, v in os.environ.items()
                        if k not in ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "JOURNAL_STREAM")}
         environment["RUNTIME_DIRECTORY"] = directory
+        if notify:
+            environment["NOTIFY_SOCKET"] = notify
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, preexec_fn=prepare, env=environment,
                                         pass_fds=(3,) if passed else ())
@@ -932,6 +934,26 @@ def _():
     equal(run("-c", "/nonexistent/reactord.conf")[0], 78)
     equal(run("-t", "-o", "limits.nonsense=1")[0], 78)
     equal(run("-t", "-l", "nonsense")[0], 78)
+
+
+@test("an upgrade in place without systemd, or with sockets of its own, is refused, and the log says why")
+def _():
+    def upgrade_in_vain(d, why):
+        os.kill(d.pid, signal.SIGUSR2)
+        until(lambda: d.said("no upgrade, and all is as before: " + why), "the refusal")
+
+    with daemon() as d:
+        upgrade_in_vain(d, "systemd did not start this daemon")
+    name = f"@reactord-integration-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind("\0" + name[1:])
+        with daemon(notify=name) as d:
+            upgrade_in_vain(d, "its sockets are its own, and only those that systemd opened can be passed on")
+            told = b""
+            while b"READY=1" not in told or b"RELOADING=1" not in told:
+                told += systemd.recv(4096) + b"\n"
+            equal(b"FDNAME=handover" in told, False, told)
+            systemd.close()     # who stops need not wait for it
 
 
 NAMED = "[listen admin]\nbody = admin\n[route /x on admin]\nbody = x of admin\n[maintenance on http]\nenable_if_exists = on\n"

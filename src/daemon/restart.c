@@ -126,6 +126,14 @@ static void take_back(const struct listeners *listeners)
 		(void) fcntl(notify_descriptor(), F_SETFD, FD_CLOEXEC);
 }
 
+static bool are_passed(const struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->n; i++)
+		if (!listeners->at[i].passed)
+			return false;
+	return true;
+}
+
 /* They keep their numbers, which LISTEN_FDS= could not tell: there may be others between them. */
 static int pass_on(const struct listeners *listeners, int handover_fd)
 {
@@ -138,7 +146,7 @@ static int pass_on(const struct listeners *listeners, int handover_fd)
 	if (!to)
 		return -ENOMEM;
 	for (size_t i = 0; i < listeners->n && r == 0; i++)
-		r = listeners->at[i].passed ? pass_on_one(to, listeners->at[i].fds[0], listeners->at[i].name) : -EOPNOTSUPP;
+		r = pass_on_one(to, listeners->at[i].fds[0], listeners->at[i].name);
 	if (r == 0 && journal_descriptor() >= 0)
 		r = pass_on_one(to, journal_descriptor(), JOURNAL_NAME);
 	if (r == 0 && notify_descriptor() >= 0)
@@ -176,6 +184,10 @@ int restart_upgrade(struct workers *workers, struct listeners *listeners, const 
 	r = begin(&handover, ret_why);
 	if (r < 0)
 		return r;
+	if (!are_passed(listeners)) {
+		handover_free(handover);
+		return because(-EOPNOTSUPP, ret_why, "its sockets are its own, and only those that systemd opened can be passed on");
+	}
 	r = give(workers, handover, &fd, ret_why);
 	if (r == 0)
 		r = pass_on(listeners, fd);
