@@ -48,7 +48,7 @@ struct daemon {
 	struct switches *switches;		/* owned: of the snapshot in force */
 	int signal_fd;				/* owned */
 	bool draining, leaving;
-	bool restart_announced;			/* by SIGUSR1: the next SIGTERM is no end */
+	bool stop_announced;			/* by SIGUSR1: the next SIGTERM is no restart */
 	uint64_t drain_until_ms, next_drain_ms;
 	struct progress drained;		/* so far */
 	uint64_t watchdog_ms, next_watchdog_ms;	/* 0: there is no watchdog */

@@ -25,13 +25,16 @@ static _Noreturn void leave_to_next(int connections)
 	_exit(0);
 }
 
-/* A stop that is part of a restart.  Whoever sends SIGTERM does not say which it is, so the unit does beforehand. */
+/* A stop that is part of a restart.  Whoever sends SIGTERM does not say which it is; so the unit announces a stop beforehand,
+ * by ExecStop=.  systemd runs that only for a unit that is active: while it starts or reloads, and until systemd has read
+ * that this is over, SIGTERM comes alone.  That is taken for a restart: connections that are left to systemd and taken by
+ * nobody are closed by it a moment later, and those that are closed here are lost for good. */
 static void try_hand_over(struct daemon *d)
 {
 	cleanup(free_pointer) char *why = NULL;
 	int r;
 
-	if (!d->restart_announced)
+	if (d->stop_announced || !notify_is_heard())
 		return;
 	notify_stopping("handing connections over");
 	r = restart_give(&d->workers, &why);
@@ -133,7 +136,7 @@ void ending_in_another(struct daemon *d)
 	log_write(LOG_HANDED_OVER, LOG_INFO, "SIGUSR2: %s is run in place of this process, with %u connections", d->path,
 		  workers_connections(&d->workers));
 	notify_reloading();
-	if (d->restart_announced)	/* it waits for the other program, too */
+	if (d->stop_announced)		/* it waits for the other program, too */
 		(void) kill(getpid(), SIGUSR1);
 	alive_ends(&d->alive, true);
 	(void) restart_upgrade(&d->workers, &d->listeners, d->path, d->argv, &why);

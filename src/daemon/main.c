@@ -58,7 +58,7 @@ static void take_signal(struct daemon *d)
 		else if (info.ssi_signo == SIGHUP)
 			loading_again(d);
 		else if (info.ssi_signo == SIGUSR1)
-			d->restart_announced = true;
+			d->stop_announced = true;
 		else if (info.ssi_signo == SIGUSR2 && !d->draining)
 			ending_in_another(d);
 		else if (info.ssi_signo == SIGUSR2)

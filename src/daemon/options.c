@@ -16,7 +16,7 @@ static const char help[] =
 	"  -t, --check                  say whether the configuration is good, and exit\n"
 	"  -T, --dump-config            print the settings in force, and exit\n"
 	"      --reload [PID]           make a running reactord read its configuration again\n"
-	"      --stopping PID           for ExecStop=: tell a reactord that it is restarted, not stopped\n"
+	"      --stopping PID           for ExecStop=: tell a reactord that it is stopped, not restarted\n"
 	"      --strict                 exit on a bad configuration also under systemd\n"
 	"  -V, --version                print the version, and exit\n"
 	"  -h, --help                   print this, and exit\n"

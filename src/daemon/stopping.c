@@ -41,7 +41,7 @@ static int ask(sd_bus *bus, pid_t pid, char **ret_type)
 	return r;
 }
 
-/* Of the unit that the process belongs to: "stop", "restart"; NULL: it has none, somebody sent a signal. */
+/* Of the unit that the process belongs to: "stop", "restart"; NULL: it has none. */
 static int job_type(pid_t pid, char **ret_type)
 {
 	sd_bus *bus = NULL;
@@ -67,7 +67,7 @@ int stopping_announce(pid_t pid)
 	if (r < 0)
 		(void) fprintf(stderr, "reactord: taken for a restart: systemd does not say whether it is a stop: %s\n",
 			       strerror(-r));
-	else if (!type || strcmp(type, "restart") != 0)
+	if (r < 0 || !type || strcmp(type, "stop") != 0)
 		return 0;
 	return reload_signal(pid, SIGUSR1, true, &process_fd) < 0 ? 1 : 0;
 }

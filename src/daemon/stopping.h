@@ -3,10 +3,10 @@
 
 /*
  * Stopping: systemd ends a service by SIGTERM whether it is stopped or restarted.  Before that it runs ExecStop=, and only
- * then its job tells which.  `reactord --stopping PID` is that command: it asks, and announces a restart by SIGUSR1.
+ * then its job tells which.  `reactord --stopping PID` is that command: it asks, and announces a stop by SIGUSR1.
  */
 #include <sys/types.h>
 
-/* Returns an exit status.  When systemd cannot be asked a restart is announced: if it is a stop after all, systemd closes
+/* Returns an exit status.  When systemd cannot be asked nothing is announced: if it is a stop after all, systemd closes
  * what was left to it. */
 int stopping_announce(pid_t pid);
