@@ -20,7 +20,8 @@ enum {
 /* Nothing is unwound: what is ours is in systemd's hands, and to close it here would be seen by nobody but us. */
 static _Noreturn void leave_to_next(int connections)
 {
-	log_write(LOG_HANDED_OVER, LOG_INFO, "%d connections are left to the next process", connections);
+	log_write(LOG_HANDED_OVER, LOG_INFO, "left to the next process: %d connection%s", connections,
+		  connections == 1 ? "" : "s");
 	log_stop();
 	_exit(0);
 }
@@ -68,12 +69,20 @@ static bool drain_progresses(struct daemon *d)
 	       d->drained.connections != before.connections;
 }
 
+static void cut_off(struct daemon *d, uint32_t left)
+{
+	if (left > 0)
+		log_write(LOG_CUT_OFF, LOG_WARNING, "closed in the middle of a request: %u connection%s", left,
+			  left == 1 ? "" : "s");
+	d->leaving = true;
+}
+
 static void begin_drain(struct daemon *d, const char *why)
 {
 	uint64_t now_ms = clock_ms();
 
 	if (d->draining) {	/* asked twice: whoever asks does not want to wait */
-		d->leaving = true;
+		cut_off(d, workers_connections(&d->workers));
 		return;
 	}
 	d->draining = true;
@@ -105,8 +114,7 @@ void ending_go_on(struct daemon *d)
 	if (workers_unanswered(&d->workers) < 0 && left == 0) {
 		d->leaving = true;
 	} else if (now_ms >= d->drain_until_ms) {
-		log_write(LOG_CUT_OFF, LOG_WARNING, "%u connections are closed in the middle of a request", left);
-		d->leaving = true;
+		cut_off(d, left);
 	} else if (now_ms >= d->next_drain_ms) {
 		tell_drain(d, notify_status, now_ms);
 		if (drain_progresses(d))

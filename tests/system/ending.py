@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How connections end: of a service that is stopped, killed politely, or stopped and started; and that of others they do not."""
 from clients import Connection, Load, get
-from host import (CONF, MESSAGE_HANDED_OVER, MESSAGE_NOT_HANDED_OVER, MESSAGE_NOT_TAKEN_OVER, MESSAGE_TAKEN_OVER, SOCKET, UNIT, begin_upload, check, end_upload, equal, m, pid,
+from host import (CONF, MESSAGE_CUT_OFF, MESSAGE_HANDED_OVER, MESSAGE_NOT_HANDED_OVER, MESSAGE_NOT_TAKEN_OVER, MESSAGE_TAKEN_OVER, SOCKET, UNIT, begin_upload, check, end_upload, equal, m, pid,
 	says, start, state)
 from machine import eventually
 
@@ -112,4 +112,6 @@ def _():
 		m.must("systemctl", "kill", "--kill-who=main", UNIT)
 		eventually("it has stopped", lambda: state() == "inactive")
 	equal(m.show(UNIT, "Result"), "success", "Result")
+	m.find_record(since, "who was cut off", MESSAGE_ID=MESSAGE_CUT_OFF,
+		      MESSAGE="closed in the middle of a request: 1 connection")
 	nothing_was_handed_over(since)

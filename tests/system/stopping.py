@@ -139,7 +139,7 @@ def _():
 		upload.ending.set()
 	equal((state(), m.show(UNIT, "Result")), ("inactive", "success"), "state, Result")
 	log = m.must("journalctl", "-u", UNIT, "-n", "5", "-o", "cat")
-	assert "1 connections are closed in the middle of a request" in log, log
+	assert "closed in the middle of a request: 1 connection\n" in log, log
 
 
 @check("a reload while it drains is refused: reactord --reload says why and the drain goes on")
