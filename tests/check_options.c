@@ -143,11 +143,19 @@ START_TEST(a_stop_is_told_to_one_process)
 }
 END_TEST
 
+/* systemd has no $MAINPID for ExecStop= then. */
+START_TEST(a_stop_of_what_has_ended_is_told_to_nobody)
+{
+	ck_assert_int_eq(parse((const char *const[]) { "--stopping", NULL }), 0);
+	ck_assert_int_eq(options.task, OPTIONS_STOPPING);
+	ck_assert_int_eq(options.pid, 0);
+}
+END_TEST
+
 static const struct {
 	const char *words[4], *says;
 } mistakes[] = {
 	{ { "--stopping", "x" }, "x: this is no process id" },
-	{ { "--stopping" }, "option '--stopping' requires an argument" },
 	{ { "--stopping", "1", "--reload" }, "--stopping and --reload: one of them" },
 	{ { "--reload", "x" }, "x: this is no process id" },
 	{ { "--reload", "" }, ": this is no process id" },
@@ -220,6 +228,7 @@ int main(void)
 	tcase_add_test(tcase, addresses_are_kept_in_their_order);
 	tcase_add_test(tcase, settings_are_kept_in_their_order);
 	tcase_add_test(tcase, a_stop_is_told_to_one_process);
+	tcase_add_test(tcase, a_stop_of_what_has_ended_is_told_to_nobody);
 	tcase_add_loop_test(tcase, a_reload_takes_a_process_id, 0, sizeof with_pid / sizeof *with_pid);
 	tcase_add_loop_test(tcase, a_mistake_is_named_and_the_help_pointed_to, 0, sizeof mistakes / sizeof *mistakes);
 	tcase_add_test(tcase, the_help_names_every_option);

@@ -16,7 +16,7 @@ static const char help[] =
 	"  -t, --check                  say whether the configuration is good, and exit\n"
 	"  -T, --dump-config            print the settings in force, and exit\n"
 	"      --reload [PID]           make a running reactord read its configuration again\n"
-	"      --stopping PID           for ExecStop=: tell a reactord that it is stopped, not restarted\n"
+	"      --stopping [PID]         for ExecStop=: tell a reactord that it is stopped, not restarted\n"
 	"      --strict                 exit on a bad configuration also under systemd\n"
 	"  -V, --version                print the version, and exit\n"
 	"  -h, --help                   print this, and exit\n"
@@ -59,7 +59,8 @@ static int parse_pid(struct options *options, const char *text)
 static int take_task(struct options *options, enum options_task task)
 {
 	static const char *const names[] = {
-		[OPTIONS_CHECK] = "-t", [OPTIONS_DUMP] = "-T", [OPTIONS_RELOAD] = "--reload", [OPTIONS_STOPPING] = "--stopping", [OPTIONS_VERSION] = "-V",
+		[OPTIONS_CHECK] = "-t", [OPTIONS_DUMP] = "-T", [OPTIONS_RELOAD] = "--reload",
+		[OPTIONS_STOPPING] = "--stopping", [OPTIONS_VERSION] = "-V",
 	};
 	char both[32];
 
@@ -101,7 +102,7 @@ static int take(struct options *options, int option, const char **overrides, con
 			return -EINVAL;
 		return take_task(options, OPTIONS_RELOAD);
 	case STOPPING:
-		if (parse_pid(options, optarg) < 0)
+		if (optarg && parse_pid(options, optarg) < 0)
 			return -EINVAL;
 		return take_task(options, OPTIONS_STOPPING);
 	case STRICT:
@@ -119,7 +120,8 @@ int options_parse(struct options *ret, int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' },	{ "listen", required_argument, NULL, 'l' },
 		{ "set", required_argument, NULL, 'o' },	{ "check", no_argument, NULL, 't' },
 		{ "dump-config", no_argument, NULL, 'T' },	{ "reload", optional_argument, NULL, RELOAD },
-		{ "stopping", required_argument, NULL, STOPPING }, { "strict", no_argument, NULL, STRICT },	{ "version", no_argument, NULL, 'V' },
+		{ "stopping", optional_argument, NULL, STOPPING },
+		{ "strict", no_argument, NULL, STRICT },	{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },		{ NULL, 0, NULL, 0 },
 	};
 	const char **overrides = calloc((size_t) argc, sizeof *overrides);
@@ -137,7 +139,7 @@ int options_parse(struct options *ret, int argc, char **argv)
 		r = take(ret, option, overrides, listen);
 	if (r < 0)
 		return r;
-	if (optind < argc && ret->task == OPTIONS_RELOAD && ret->pid == 0)
+	if (optind < argc && (ret->task == OPTIONS_RELOAD || ret->task == OPTIONS_STOPPING) && ret->pid == 0)
 		r = parse_pid(ret, argv[optind++]);
 	if (r == 0 && optind < argc)
 		r = usage(argv[optind], "this is no option");

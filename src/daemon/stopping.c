@@ -62,8 +62,11 @@ int stopping_announce(pid_t pid)
 {
 	cleanup(free_pointer) char *type = NULL;
 	cleanup(close_fd) int process_fd = -1;
-	int r = job_type(pid, &type);
+	int r;
 
+	if (pid == 0)		/* it ended by itself, and systemd has no $MAINPID for us */
+		return 0;
+	r = job_type(pid, &type);
 	if (r < 0)
 		(void) fprintf(stderr, "reactord: taken for a restart: systemd does not say whether it is a stop: %s\n",
 			       strerror(-r));

@@ -172,6 +172,7 @@ def _():
 		equal((m.show(UNIT, "Result"), m.show(UNIT, "NRestarts")), ("success", "0"), "Result, NRestarts")
 		equal(m.show(SOCKET, "ActiveState"), "active", "the socket")
 	m.find_record(since, "why it left", MESSAGE_ID=MESSAGE_IDLE)
+	equal(m.journal(since, "-u", UNIT, "-p", "warning"), [], "warnings in the journal")
 
 
 @check("with server.idle_exit a daemon that is used stays, and no client is lost at the border")
