@@ -16,6 +16,7 @@ enum { LONG_BODY = 12 << 20, DELAY_MS = 5000, MANY = 300 };
 
 static const struct slice hello = { "hello\n", 6 };
 static struct site from, to;
+static struct site beside;			/* another worker of the first process; few open it */
 static char *long_body;
 static struct handover_taken taken;
 static struct snapshot *older[4];
@@ -46,31 +47,40 @@ static void setup(void)
 	long_body = make_pattern(LONG_BODY, 1);
 }
 
+static void end_frozen(struct site *site)
+{
+	if (!site->server)
+		return;
+	server_stop(site->server);
+	server_thaw(site->server);
+	(void) server_join(site->server);
+	site->server = server_free(site->server);
+	for (unsigned i = 0; i < site->n_snapshots; i++)
+		snapshot_free(site->snapshots[i]);
+	(void) close(site->listener);
+	(void) close(site->answer_fd);
+}
+
 static void teardown(void)
 {
 	if (to.server)
 		site_close(&to);
 	for (size_t i = 0; i < n_older; i++)
 		snapshot_free(older[i]);
-	if (from.server) {
-		server_stop(from.server);
-		server_thaw(from.server);
-		(void) server_join(from.server);
-		from.server = server_free(from.server);
-		for (unsigned i = 0; i < from.n_snapshots; i++)
-			snapshot_free(from.snapshots[i]);
-		(void) close(from.listener);
-		(void) close(from.answer_fd);
-	}
+	end_frozen(&from);
+	end_frozen(&beside);
 	free(long_body);
 	ck_assert_uint_eq(count_open_fds(), open_fds);
 }
 
 static const struct http_field location = { { "Location", 8 }, { "${host}${target}", 16 } };
 
+static const struct http_field id_field = { SLICE("X-Id"), SLICE("${request_id}") };
+
 static struct snapshot *routes_of(uint64_t number, struct slice body)
 {
 	struct http_limits limits = generous_limits;
+	struct snapshot *snapshot;
 	struct route_setting routes[] = {
 		{ .answer = answer_with(body) },
 		{ .path = SLICE("/slow"), .delay_ms = DELAY_MS, .answer = answer_with(SLICE("slow")) },
@@ -78,12 +88,16 @@ static struct snapshot *routes_of(uint64_t number, struct slice body)
 		{ .path = SLICE("/to/"), .prefix = true, .answer = { .status = 201, .fields = &location, .n_fields = 1 } },
 		{ .name = 1, .path = SLICE("/whoami"), .answer = answer_with(SLICE("one")) },
 		{ .name = 2, .path = SLICE("/whoami"), .answer = answer_with(SLICE("two")) },
+		{ .path = SLICE("/id"), .answer = { .status = 202, .fields = &id_field, .n_fields = 1 } },
+		{ .path = SLICE("/slow/id"), .delay_ms = DELAY_MS, .answer = { .status = 202, .fields = &id_field, .n_fields = 1 } },
 	};
 
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 8; i++)
 		routes[i].on = ROUTE_ALWAYS;
 	limits.max_connections = MANY + 10;
-	return make_routes(number, &limits, routes, 6);
+	snapshot = make_routes(number, &limits, routes, 8);
+	snapshot->access = ACCESS_ALL;
+	return snapshot;
 }
 
 static const char *const names[] = { "http", "admin" };
@@ -100,19 +114,30 @@ static void open_from(int way)
 	open_from_by_name(way, 0);
 }
 
-/* All that the first server has, to a second one, which answers with another body. */
+static void freeze(struct site *site)
+{
+	uint64_t question = server_freeze(site->server);
+
+	WAIT_UNTIL(site, server_answered(site->server, question));
+}
+
+/* All that the first server has, and the one beside it, to a second one, which answers with another body. */
 static void carry_over(int way, uint32_t layout)
 {
 	struct handover *handover;
 	struct handover_item *items[MANY + 10];
 	struct carry_arrivals arrivals = { .items = items, .layout = layout };
-	uint64_t question = server_freeze(from.server);
+	uint64_t question;
 	int fd;
 
-	WAIT_UNTIL(&from, server_answered(from.server, question));
+	freeze(&from);
+	if (beside.server)
+		freeze(&beside);
 	ck_assert_int_eq(handover_new(&handover, CARRY_LAYOUT), 0);
 	ck_assert_int_eq(carry_snapshot(handover, from.snapshots[0]), 0);
 	ck_assert_int_eq(carry_connections(handover, from.server), 0);
+	if (beside.server)
+		ck_assert_int_eq(carry_connections(handover, beside.server), 0);
 	ck_assert_int_eq(handover_finish(handover, &fd), 0);
 	handover_free(handover);
 
@@ -260,6 +285,80 @@ START_TEST(a_timeout_goes_on_from_where_it_was)
 }
 END_TEST
 
+static bool says_the_id_of(const struct reply *reply, const struct report *report)
+{
+	const char *said = field_of(reply, "\r\nX-Id: ");
+	char id[64];
+
+	(void) snprintf(id, sizeof id, "%016llx%016llx\r\n", (unsigned long long) report->request_id[0],
+			(unsigned long long) report->request_id[1]);
+	return said && strncmp(said, id, strlen(id)) == 0;
+}
+
+/* Each was the first of its worker, and asks the same as the others; bytes that nobody understands have no numbers. */
+START_TEST(connections_of_two_workers_and_a_new_one_have_numbers_and_ids_of_their_own)
+{
+	static const struct slice get = SLICE("GET /id HTTP/1.1\r\nHost: a\r\n\r\n");
+	struct client clients[3];
+	struct report reports[3];
+	int way = _i % WAYS;
+
+	open_from(way);
+	beside = (struct site) { .open_fds = count_open_fds(), .names = names, .n_names = 2 };
+	site_open_snapshot(&beside, way, routes_of(7, hello), MANY + 10);
+	client_open(&clients[0], &from);
+	client_open(&clients[1], &beside);
+	wait_for_standing(&from, 1);
+	wait_for_standing(&beside, 1);
+	carry_over(way, CARRY_LAYOUT + (uint32_t) (_i / WAYS));
+	client_open(&clients[2], &to);
+	for (int i = 0; i < 3; i++) {
+		struct reply reply;
+
+		say(&clients[i], get.at);
+		reply = hear_reply(&clients[i], 202, SLICE(""));
+		turn_over(&to);
+		ck_assert(report_take(to.server->reports, &reports[i]));
+		ck_assert(says_the_id_of(&reply, &reports[i]));
+		for (int j = 0; j < i; j++) {
+			ck_assert_mem_ne(reports[i].request_id, reports[j].request_id, sizeof reports[i].request_id);
+			ck_assert_uint_ne(reports[i].connection, reports[j].connection);
+		}
+		client_close(&clients[i]);
+	}
+}
+END_TEST
+
+/* A request is logged when its head was read, and answered by the next server. */
+static const struct { const char *before, *after; } halves[] = {
+	{ "GET /slow/id HTTP/1.1\r\nHost: a\r\n\r\n", "" },
+	{ "PUT /id HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12", "345" },
+	{ "PUT /id HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12", "345\r\n0\r\n\r\n" },
+};
+
+START_TEST(what_was_logged_before_is_answered_with_the_id_that_was_logged)
+{
+	struct report report;
+	struct client client;
+	struct reply reply;
+
+	open_from(_i % WAYS);
+	client_open(&client, &from);
+	say(&client, halves[_i / WAYS].before);
+	wait_for_standing(&from, 1);
+	turn_over(&from);
+	turn_over(&from);
+	ck_assert(report_take(from.server->reports, &report));
+	carry_over(_i % WAYS, CARRY_LAYOUT);
+	atomic_store(&passed_ms, DELAY_MS + 1000);
+	turn_over(&to);
+	say(&client, halves[_i / WAYS].after);
+	reply = hear_reply(&client, 202, SLICE(""));
+	ck_assert(says_the_id_of(&reply, &report));
+	client_close(&client);
+}
+END_TEST
+
 #define WHOAMI "GET /whoami HTTP/1.1\r\nHost: a\r\n\r\n"
 
 /* The numbers are another process's: "admin" is 2 here and 1 there. */
@@ -349,6 +448,8 @@ int main(void)
 	tcase_add_loop_test(tests, who_came_by_a_listener_of_a_name_is_answered_by_that_name, 0, WAYS);
 	tcase_add_loop_test(tests, of_a_name_that_is_gone_what_is_for_all_is_answered, 0, 2);
 	tcase_add_loop_test(tests, of_another_layout_only_idle_ones_are_taken, 0, WAYS);
+	tcase_add_loop_test(tests, connections_of_two_workers_and_a_new_one_have_numbers_and_ids_of_their_own, 0, 2 * WAYS);
+	tcase_add_loop_test(tests, what_was_logged_before_is_answered_with_the_id_that_was_logged, 0, 3 * WAYS);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

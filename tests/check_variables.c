@@ -65,7 +65,7 @@ START_TEST(a_value_is_expanded)
 	compiled = (struct slice) { template, http_variables_compile(template, value) };
 	ck_assert_uint_le(compiled.length, value.length);
 	ck_assert_int_eq(http_variables_in(compiled) != 0, http_variables_used(value));
-	http_variables_of(&variables, &request, seed, 1);
+	http_variables_of(&variables, &request, seed);
 	n = http_variables_expand(text, sizeof text, compiled, &variables);
 	ck_assert_int_ge(n, 0);
 	text[n] = '\0';
@@ -120,7 +120,7 @@ START_TEST(what_need_not_be_escaped_needs_no_room_for_it)
 
 	memset(path, 'a', sizeof path);
 	path[0] = '/';
-	http_variables_of(&variables, &request, seed, 1);
+	http_variables_of(&variables, &request, seed);
 	ck_assert_int_eq(http_variables_expand(text, sizeof text, (struct slice) { template, n }, &variables), 5000);
 	ck_assert_mem_eq(text, path, sizeof text);
 	ck_assert_int_eq(http_variables_expand(text, 4999, (struct slice) { template, n }, &variables), -ENOBUFS);
@@ -134,8 +134,12 @@ START_TEST(no_two_requests_have_one_id)
 	static struct http_variables ids[MANY];
 	struct http_request request = { .path = SLICE("/") };
 
-	for (uint64_t i = 0; i < MANY; i++)
-		http_variables_of(&ids[i], &request, seed, i);
+	for (uint64_t i = 0; i < MANY; i++) {
+		uint64_t id[2];
+
+		http_request_id(id, seed, i);
+		http_variables_of(&ids[i], &request, id);
+	}
 	for (int i = 0; i < HTTP_REQUEST_ID_LENGTH; i++)
 		ck_assert_ptr_nonnull(strchr("0123456789abcdef", ids[7].request_id[i]));
 	for (int i = 0; i < 200; i++)
@@ -156,7 +160,7 @@ START_TEST(no_target_leaves_its_field)
 
 		request.path = (struct slice) { path, sizeof path };
 		request.query = (struct slice) { path + 1, sizeof path - 1 };
-		http_variables_of(&variables, &request, seed, 1);
+		http_variables_of(&variables, &request, seed);
 		n = (ssize_t) http_variables_compile(template, SLICE("${target}"));
 		n = http_variables_expand(text, sizeof text, (struct slice) { template, (size_t) n }, &variables);
 		ck_assert_int_gt(n, 3);

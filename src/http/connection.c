@@ -74,8 +74,16 @@ static time_t now_of(struct turn *t)
 	return t->now;
 }
 
-/* What variables repeat of a request whose answer is made in a later turn. */
+/* Of the request that is answered next. */
+static uint64_t number_of_request(const struct connection *c)
+{
+	return (uint64_t) c->number << 32 | c->requests;
+}
+
+/* What variables say of a request whose answer is made in a later turn, maybe by the next process: its id is in the log
+ * by then. */
 struct kept {
+	uint64_t id[2];
 	uint32_t host, path, query;	/* lengths of what follows */
 	uint32_t has_query;
 	char text[];
@@ -107,8 +115,12 @@ static void keep_request(struct turn *t)
 	char *to = kept->text;
 
 	*kept = (struct kept) {
-		(uint32_t) texts[0].length, (uint32_t) texts[1].length, (uint32_t) texts[2].length, part.query.at != NULL,
+		.host = (uint32_t) texts[0].length,
+		.path = (uint32_t) texts[1].length,
+		.query = (uint32_t) texts[2].length,
+		.has_query = part.query.at != NULL,
 	};
+	http_request_id(kept->id, t->server->seed, number_of_request(t->c));
 	for (int i = 0; i < 3; i++) {
 		if (texts[i].length > 0)
 			memcpy(to, texts[i].at, texts[i].length);
@@ -128,14 +140,17 @@ static bool must_keep_request(const struct turn *t)
 	return server_held(t->server, c->snapshot)->snapshot->answers[c->answer].variables;
 }
 
-/* Makes t->server->request that of an earlier turn, if it was kept. */
-static void recall_request(struct turn *t)
+/* The id of the request that is answered; makes t->server->request that of an earlier turn, if it was kept. */
+static void recall_request(struct turn *t, uint64_t ret_id[2])
 {
 	const struct kept *kept;
 
-	if (!(t->c->flags & CONNECTION_KEPT))
+	if (!(t->c->flags & CONNECTION_KEPT)) {
+		http_request_id(ret_id, t->server->seed, number_of_request(t->c));
 		return;
+	}
 	kept = (const struct kept *) records_kept(&t->server->records, interest_slot(t->id));
+	memcpy(ret_id, kept->id, sizeof kept->id);
 	t->server->request = (struct http_request) {
 		.host_name = { kept->text, kept->host },
 		.path = { kept->text + kept->host, kept->path },
@@ -144,23 +159,18 @@ static void recall_request(struct turn *t)
 		t->server->request.query = (struct slice) { kept->text + kept->host + kept->path, kept->query };
 }
 
-/* Of the request that is answered next. */
-static uint64_t number_of_request(const struct connection *c)
-{
-	return (uint64_t) c->number << 32 | c->requests;
-}
-
 /* The head, with what its variables repeat; returns the length, or -ENOBUFS. */
 static ssize_t write_head(struct turn *t, char *to, struct slice head, bool variables)
 {
 	struct http_variables values;
+	uint64_t id[2];
 
 	if (!variables) {
 		memcpy(to, head.at, head.length);
 		return (ssize_t) head.length;
 	}
-	recall_request(t);
-	http_variables_of(&values, &t->server->request, t->server->seed, number_of_request(t->c));
+	recall_request(t, id);
+	http_variables_of(&values, &t->server->request, id);
 	return http_variables_expand(to, HTTP_HEAD_MAX, head, &values);
 }
 
@@ -1011,8 +1021,7 @@ int connection_resume(struct server *server, int fd, const struct connection *re
 	c->flags |= CONNECTION_MORE;	/* whatever was told, was told to another */
 	if (held)
 		server_hold(server, c, held);
-	if (c->number > server->accepted)
-		server->accepted = c->number;
+	c->number = ++server->accepted;	/* its old one may be another's here: the workers before us each counted from 1 */
 	if (c->flags & CONNECTION_REFUSED)
 		server->refusals++;
 	else

@@ -49,7 +49,7 @@ struct connection {
 			uint32_t offset, length;	/* SENDING: what is left of the body, in the snapshot's image */
 		} rest;
 	};
-	uint32_t number;			/* names the connection in the log */
+	uint32_t number;			/* names the connection in the log, among those of its worker */
 	uint32_t requests;			/* answered so far */
 	uint32_t in_length;			/* bytes in the spilled input */
 	uint32_t out_offset, out_length;	/* unsent bytes in the spilled output */
@@ -78,8 +78,9 @@ void connection_timed_out(void *arg, interest_id id);
 void connection_drain(struct server *server, interest_id id);
 
 /* A connection of the process before us goes on, in a turn of its own: what is beside its record is put in place before
- * that, by the caller.  Its descriptor and slot are then the worker's.  since_ms: when its timer was started; those of one
- * list come in that order.  -EBADMSG: it answers from what is not there; other negative errno. */
+ * that, by the caller.  Its descriptor and slot are then the worker's, and its number is the worker's next.
+ * since_ms: when its timer was started; those of one list come in that order.  -EBADMSG: it answers from what is not
+ * there; other negative errno. */
 int connection_resume(struct server *server, int fd, const struct connection *record, uint64_t since_ms,
 		      uint32_t *ret_slot);
 

@@ -153,11 +153,9 @@ void http_request_id(uint64_t ret[2], const uint64_t seed[2], uint64_t number)
 	ret[1] = mixed(number ^ seed[1]);
 }
 
-void http_variables_of(struct http_variables *ret, const struct http_request *request, const uint64_t seed[2],
-		       uint64_t number)
+void http_variables_of(struct http_variables *ret, const struct http_request *request, const uint64_t id[2])
 {
 	char digits[HTTP_REQUEST_ID_LENGTH + 1];
-	uint64_t id[2];
 
 	*ret = (struct http_variables) {
 		.host = request->host_name,
@@ -165,7 +163,6 @@ void http_variables_of(struct http_variables *ret, const struct http_request *re
 		.query = request->query,
 		.has_query = request->query.at != NULL,
 	};
-	http_request_id(id, seed, number);
 	(void) snprintf(digits, sizeof digits, "%016llx%016llx", (unsigned long long) id[0], (unsigned long long) id[1]);
 	memcpy(ret->request_id, digits, sizeof ret->request_id);
 }

@@ -40,12 +40,12 @@ bool http_variables_used(struct slice value);			/* of a value as configured */
 size_t http_variables_compile(char *to, struct slice value);	/* to a template, which is not longer; its length */
 unsigned http_variables_in(struct slice template);		/* what its variables repeat, of the bits above; 0: it has none */
 
-/* The digits of ${request_id}, as two numbers of 16 each.  seed and number: as below. */
+/* The digits of ${request_id}, as two numbers of 16 each.  seed: random, of this server; number: of the request, never
+ * used twice with it. */
 void http_request_id(uint64_t ret[2], const uint64_t seed[2], uint64_t number);
 
-/* The values borrow from the request.  seed: random, of this server; number: of the request, never used twice. */
-void http_variables_of(struct http_variables *ret, const struct http_request *request, const uint64_t seed[2],
-		       uint64_t number);
+/* The values borrow from the request. */
+void http_variables_of(struct http_variables *ret, const struct http_request *request, const uint64_t id[2]);
 
 /* Writes the template with its values; returns the length, or -ENOBUFS. */
 ssize_t http_variables_expand(char *to, size_t capacity, struct slice template, const struct http_variables *values);
