@@ -26,12 +26,13 @@ static const struct {
 	{ "[::1]:8000", "[::1]:8000", AF_INET6, 0666, "IPv6" },
 	{ "[0:0:0:0:0:0:0:1]:8000", "[::1]:8000", AF_INET6, 0666, "written at length" },
 	{ "[::]:80", "[::]:80", AF_INET6, 0666, "every address of one family" },
-	{ "[::ffff:192.168.100.200]:80", "[::ffff:192.168.100.200]:80", AF_INET6, 0666, "with an IPv4 address inside" },
 	{ "[fe80::1%lo]:80", "[fe80::1%lo]:80", AF_INET6, 0666, "with an interface" },
 	{ "/run/x.sock", "/run/x.sock", AF_UNIX, 0666, "a path" },
 	{ "/run/x.sock mode=0660", "/run/x.sock", AF_UNIX, 0660, "with a mode" },
 	{ "/run/x.sock \t mode=7", "/run/x.sock", AF_UNIX, 07, "a short mode" },
 	{ "/run/a:80", "/run/a:80", AF_UNIX, 0666, "a colon in a path" },
+	{ "/run/.a/..b/c./...", "/run/.a/..b/c./...", AF_UNIX, 0666, "dots in names" },
+	{ "/run/a\\b", "/run/a\\b", AF_UNIX, 0666, "a backslash within" },
 	{ "127.0.0.1:80 ", "127.0.0.1:80", AF_INET, 0666, "a blank at the end" },
 };
 
@@ -93,6 +94,7 @@ static const struct {
 	{ "[::g]:80", "no IPv6 address" },
 	{ "[]:80", "no IPv6 address" },
 	{ "[127.0.0.1]:80", "no IPv6 address" },
+	{ "[::ffff:192.168.100.200]:80", "an IPv4 address inside" },
 	{ "[" P50 P50 "]:80", "no IPv6 address" },
 	{ "[fe80::1%none0]:80", "no network interface" },
 	{ "[fe80::1%]:80", "no network interface" },
@@ -107,6 +109,16 @@ static const struct {
 	{ "./x.sock", "begins with /" },
 	{ "/run/", "a directory" },
 	{ "/", "a directory" },
+	{ "/run/reactord/../x.sock", "/../" },
+	{ "/run/./x.sock", "/./" },
+	{ "/./x.sock", "/./" },
+	{ "/run//x.sock", "//" },
+	{ "//x.sock", "//" },
+	{ "/run/..", "/../" },
+	{ "/run/.", "/./" },
+	{ "/run/../x mode=0600", "/../" },
+	{ "/run/a\\", "a backslash" },
+	{ "/run/a\\ mode=0600", "a backslash" },
 	{ "/run/x y", "only mode=" },
 	{ "/run/x mode=", "octal" },
 	{ "/run/x mode=0999", "octal" },
@@ -229,6 +241,43 @@ START_TEST(addresses_are_equal_when_a_client_could_not_tell_them_apart)
 }
 END_TEST
 
+static const struct {
+	const char *a, *b;
+	bool collide;
+} beside[] = {
+	{ "127.0.0.1:80", "127.0.0.1:80", true },
+	{ "127.0.0.1:80", "127.0.0.1:81", false },
+	{ "127.0.0.1:80", "127.0.0.2:80", false },
+	{ "0.0.0.0:80", "127.0.0.1:80", true },
+	{ "0.0.0.0:80", "127.0.0.1:81", false },
+	{ "0.0.0.0:0", "127.0.0.1:0", false },
+	{ "127.0.0.1:0", "127.0.0.1:0", false },
+	{ "127.0.0.1:0", "127.0.0.1:80", false },
+	{ "0.0.0.0:80", "[::]:80", false },		/* each is one family */
+	{ "[::]:80", "127.0.0.1:80", false },
+	{ "[::]:80", "[::1]:80", true },
+	{ "[::]:80", "[::1]:81", false },
+	{ "[::]:0", "[::1]:0", false },
+	{ "[::]:80", "[fe80::1%lo]:80", true },
+	{ "[::1]:80", "[::2]:80", false },
+	{ "[::1]:80", "[::1%lo]:80", true },
+	{ "[fe80::1]:80", "[fe80::1%lo]:80", false },	/* an address for each interface */
+	{ "/run/x", "/run/x mode=0600 name=x", true },
+	{ "/run/x", "/run/xy", false },
+};
+
+START_TEST(addresses_collide_when_only_one_of_them_can_be_bound)
+{
+	struct address a[2], b[2];
+	const char *why;
+
+	ck_assert_int_eq(address_parse(beside[_i].a, a, &why), 1);
+	ck_assert_int_eq(address_parse(beside[_i].b, b, &why), 1);
+	ck_assert_msg(address_collide(&a[0], &b[0]) == beside[_i].collide, "%s and %s", beside[_i].a, beside[_i].b);
+	ck_assert_msg(address_collide(&b[0], &a[0]) == beside[_i].collide, "%s and %s", beside[_i].b, beside[_i].a);
+}
+END_TEST
+
 START_TEST(sockets_that_cannot_be_configured_have_a_text_too)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = "\0name" };
@@ -275,6 +324,7 @@ int main(void)
 	tcase_add_test(tests, the_longest_path_of_a_unix_socket_is_whole);
 	tcase_add_test(tests, a_path_is_the_same_with_and_without_the_nul_at_its_end);
 	tcase_add_loop_test(tests, addresses_are_equal_when_a_client_could_not_tell_them_apart, 0, N(pairs));
+	tcase_add_loop_test(tests, addresses_collide_when_only_one_of_them_can_be_bound, 0, N(beside));
 	tcase_add_test(tests, sockets_that_cannot_be_configured_have_a_text_too);
 	tcase_add_test(tests, an_address_that_is_cut_short_equals_nothing);
 	suite_add_tcase(suite, tests);

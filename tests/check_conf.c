@@ -286,10 +286,18 @@ static const struct {
 	  "the address as numbers, for localhost 127.0.0.1:PORT or [::1]:PORT\n" },
 	{ "[server]\nlisten =\n", "f:2: server.listen: \"\": it is empty; write ADDRESS:PORT, :PORT or the path of a unix "
 	  "socket\n" },
-	{ "[server]\nlisten = :80\nlisten = [::]:80\n", "f:3: server.listen: \"[::]:80\" is already listened on by "
-	  "\":80\"\n" },
-	{ "[server]\nlisten = 0.0.0.0:80\nlisten = :80\n", "f:3: server.listen: \":80\" is already listened on by "
-	  "\"0.0.0.0:80\"\n" },
+	{ "[server]\nlisten = :80\nlisten = [::]:80\n", "f:3: server.listen: \"[::]:80\" collides with \":80\": "
+	  "only one of the two can be listened on\n" },
+	{ "[server]\nlisten = :80 name=a\n\nlisten = 127.0.0.1:80\n", "f:4: server.listen: \"127.0.0.1:80\" collides with "
+	  "\":80 name=a\": only one of the two can be listened on\n" },
+	{ "[server]\nlisten = 127.0.0.1:80\nlisten = [::1]:80\nlisten = :80\n", "f:4: server.listen: \":80\" collides with "
+	  "\"127.0.0.1:80\": only one of the two can be listened on\n" },
+	{ "[server]\nlisten = /run/x mode=0600\nlisten = /run/x name=a\n", "f:3: server.listen: \"/run/x name=a\" collides with "
+	  "\"/run/x mode=0600\": only one of the two can be listened on\n" },
+	{ "[server]\nlisten = /run/reactord/../x.sock\n", "f:2: server.listen: \"/run/reactord/../x.sock\": systemd refuses a "
+	  "path with /./, /../ or // in it; write the directory itself, like /run/reactord/http.sock\n" },
+	{ "[server]\nlisten = 0.0.0.0:80\nlisten = :80\n", "f:3: server.listen: \":80\" collides with "
+	  "\"0.0.0.0:80\": only one of the two can be listened on\n" },
 
 	/* The answer. */
 	{ "[response]\nheader = Foo\n", "f:2: response.header: \"Foo\" is not a field, like Retry-After: 60\n" },

@@ -103,8 +103,6 @@ makes "two unix sockets have what both modes allow" \
 says "and it is said that there is one mode only" 'narrowest'
 makes "a path's percent sign is no specifier of systemd's" '[server]\nlisten = /run/100%t.sock\n' \
 	'ListenStream=/run/100%%t.sock\nSocketMode=0666\n'
-makes "a path's backslash at the end of the line does not continue it" '[server]\nlisten = /run/a\\b\\\nlisten = :80\n' \
-	'ListenStream=/run/a\\b\\%i\nListenStream=[::]:80\nListenStream=0.0.0.0:80\nSocketMode=0666\n'
 mkdir "$conf.d"
 printf '[server]\nlisten = 127.0.0.1:99\n' >"$conf.d/50-mine.conf"
 makes "what is in the .d directory comes last" '[server]\nlisten = :80\n' 'ListenStream=127.0.0.1:99\n'
@@ -127,6 +125,19 @@ says "and it is said why, with file and line" "reactord.conf:3: "
 says "and what follows" 'keeps the address of its unit'
 grep -q "^ExecStartPre=-.*/reactord --check --config $conf\$" "$drop_in"
 claim "and it is said again whenever the socket is opened" $?
+
+# hands_on_nothing SENTENCE ADDRESSES
+hands_on_nothing() {
+	printf %b "[server]\nlisten = $2\n" >"$conf"
+	generate
+	[ "$status" -eq 0 ] && ! grep -q Listen "$drop_in"
+	claim "$1" $?
+}
+
+# What systemd could not listen on would take the port of all others away.
+hands_on_nothing "a path that ends in a backslash, which would continue the line" '/run/a\\'
+hands_on_nothing "a path that is not normal" '/run/reactord/../x.sock'
+hands_on_nothing "an address beside every address" ':80\nlisten = 127.0.0.1:80'
 
 # Names.
 makes "a further name is a unit of its own, which comes with the socket" \

@@ -66,6 +66,18 @@ static void set_inet6(struct address *to, const struct in6_addr *at, in_port_t p
 	memcpy(&to->at, &inet6, sizeof inet6);
 }
 
+/* No part is empty, "." or ".."; it begins with /. */
+static bool is_normal(const char *path)
+{
+	for (const char *part = path; *part; part += strcspn(part, "/")) {
+		size_t length = strcspn(++part, "/");
+
+		if (length == 0 || (length <= 2 && strspn(part, ".") >= length))
+			return false;
+	}
+	return true;
+}
+
 static int parse_unix(const char *text, struct address *ret, const char **ret_why)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -75,6 +87,11 @@ static int parse_unix(const char *text, struct address *ret, const char **ret_wh
 		return refuse(ret_why, "the path of a unix socket has at most 107 bytes");
 	if (text[length - 1] == '/')
 		return refuse(ret_why, "the path names a directory; write the path of the socket itself");
+	if (!is_normal(text))
+		return refuse(ret_why, "systemd refuses a path with /./, /../ or // in it; write the directory itself, like "
+			      "/run/reactord/http.sock");
+	if (text[length - 1] == '\\')
+		return refuse(ret_why, "the path ends in a backslash, which continues the line in a unit; write another name");
 
 	memcpy(un.sun_path, text, length);
 	*ret = (struct address) {
@@ -112,6 +129,8 @@ static int parse_inet6(const char *text, struct address *ret, const char **ret_w
 	}
 	if (inet_pton(AF_INET6, address, &at) != 1)
 		return refuse(ret_why, "between the brackets is no IPv6 address");
+	if (IN6_IS_ADDR_V4MAPPED(&at))		/* the kernel takes none for a socket of IPv6 alone */
+		return refuse(ret_why, "this is an IPv4 address inside an IPv6 one; write it alone: 127.0.0.1:8000");
 	if (end[1] != ':')
 		return refuse(ret_why, "the port is missing behind the ]; write [::1]:8000");
 	r = parse_port(end + 2, &port, ret_why);
@@ -373,5 +392,39 @@ bool address_equal(const struct address *wanted, const struct sockaddr *at, sock
 		return path == path_length(&un_at, length) && memcmp(un.sun_path, un_at.sun_path, path) == 0;
 	default:
 		return false;
+	}
+}
+
+static bool inet_collide(const struct sockaddr_in *a, const struct sockaddr_in *b)
+{
+	return a->sin_port == b->sin_port && a->sin_port != 0
+		&& (a->sin_addr.s_addr == b->sin_addr.s_addr || a->sin_addr.s_addr == htonl(INADDR_ANY)
+		    || b->sin_addr.s_addr == htonl(INADDR_ANY));
+}
+
+/* To the kernel an interface is a part of link-local addresses only. */
+static bool inet6_collide(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b)
+{
+	if (a->sin6_port != b->sin6_port || a->sin6_port == 0)
+		return false;
+	if (IN6_IS_ADDR_UNSPECIFIED(&a->sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&b->sin6_addr))
+		return true;
+	return memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr) == 0
+		&& (a->sin6_scope_id == b->sin6_scope_id || !IN6_IS_ADDR_LINKLOCAL(&a->sin6_addr));
+}
+
+bool address_collide(const struct address *a, const struct address *b)
+{
+	const void *at_a = &a->at, *at_b = &b->at;
+
+	if (a->at.ss_family != b->at.ss_family)
+		return false;
+	switch (a->at.ss_family) {
+	case AF_INET:
+		return inet_collide(at_a, at_b);
+	case AF_INET6:
+		return inet6_collide(at_a, at_b);
+	default:
+		return address_equal(a, at_b, b->length);
 	}
 }

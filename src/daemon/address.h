@@ -37,3 +37,7 @@ const char *address_text(const struct sockaddr *at, socklen_t length, char to[AD
 
 /* The same address (family, address and port, or path)?  Port 0 equals every port. */
 bool address_equal(const struct address *wanted, const struct sockaddr *at, socklen_t length);
+
+/* Can only one of the two have a socket: are they the same, or is one every address of the family, with the same port?
+ * Port 0 is another port each time. */
+bool address_collide(const struct address *a, const struct address *b);

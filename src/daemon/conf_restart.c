@@ -17,11 +17,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool same_place(const struct address *a, const struct address *b)
+{
+	return a->length == b->length && memcmp(&a->at, &b->at, a->length) == 0;
+}
+
 static bool has_address(const struct conf *conf, const struct address *wanted)
 {
 	for (size_t i = 0; i < conf->n_listen; i++) {
 		for (unsigned j = 0; j < conf->listen[i].n; j++) {
-			if (conf_same_place(&conf->listen[i].at[j], wanted)
+			if (same_place(&conf->listen[i].at[j], wanted)
 			    && conf->listen[i].at[j].mode == wanted->mode
 			    && strcmp(conf->listen[i].at[j].name, wanted->name) == 0)
 				return true;

@@ -278,30 +278,8 @@ static int add_listen(struct conf_loading *load, const struct conf_listen *liste
 	return 0;
 }
 
-bool conf_same_place(const struct address *a, const struct address *b)
-{
-	return a->length == b->length && memcmp(&a->at, &b->at, a->length) == 0;
-}
-
-/* The kernel chooses another port each time, so port 0 may be asked for twice. */
-static bool has_port_0(const struct address *address)
-{
-	struct sockaddr_in inet;
-	struct sockaddr_in6 inet6;
-
-	switch (address->at.ss_family) {
-	case AF_INET:
-		memcpy(&inet, &address->at, sizeof inet);
-		return inet.sin_port == 0;
-	case AF_INET6:
-		memcpy(&inet6, &address->at, sizeof inet6);
-		return inet6.sin6_port == 0;
-	default:
-		return false;
-	}
-}
-
-/* value ends with a NUL. */
+/* value ends with a NUL.  Two that collide are told here: to systemd it would be a unit that cannot be started, and then
+ * nobody listens anywhere. */
 int conf_parse_listen(struct conf_loading *load, const struct conf_key *key, struct slice value)
 {
 	struct conf_listen listen = { 0 };
@@ -319,10 +297,10 @@ int conf_parse_listen(struct conf_loading *load, const struct conf_key *key, str
 			const struct address *old = &conf->listen[i].at[j % conf->listen[i].n];
 			const struct address *new = &listen.at[j / conf->listen[i].n];
 
-			if (conf_same_place(old, new) && !has_port_0(new))
-				return conf_wrong(load, key, "\"%s\" is already listened on by \"%s\"",
-						    conf_show(value).text,
-						    conf_show(slice_of(conf->listen[i].text)).text);
+			if (address_collide(old, new))
+				return conf_wrong(load, key, "\"%s\" collides with \"%s\": only one of the two can be "
+						  "listened on", conf_show(value).text,
+						  conf_show(slice_of(conf->listen[i].text)).text);
 		}
 	}
 	return add_listen(load, &listen, value);

@@ -24,5 +24,4 @@ conf_print_fn conf_print_workers, conf_print_listen, conf_print_content_type, co
 void conf_clear_listen(struct conf *conf);
 void conf_clear_headers(struct conf_answer *answer);
 
-bool conf_same_place(const struct address *a, const struct address *b);	/* whatever their modes */
 void conf_print_text(const char *name, struct slice text, FILE *to);	/* "name = text", quoted where it must be */

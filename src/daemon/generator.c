@@ -56,8 +56,7 @@ static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
 		(void) dprintf(kernel, "<3>reactord-generator: %s\n", text);
 }
 
-/* To systemd a single % begins a specifier, and a backslash at the end of a line continues it, however it is written.  So
- * behind that goes %i, the instance, which a unit that is no template has none of. */
+/* To systemd a single % begins a specifier. */
 static void write_address(FILE *to, const struct address *address)
 {
 	char text[ADDRESS_TEXT_MAX];
@@ -69,7 +68,7 @@ static void write_address(FILE *to, const struct address *address)
 			(void) fputc('%', to);
 		(void) fputc(*c, to);
 	}
-	(void) fputs(text[strlen(text) - 1] == '\\' ? "%i\n" : "\n", to);
+	(void) fputc('\n', to);
 }
 
 /* A port of the kernel's choice cannot be told to anyone when systemd opens it. */
