@@ -271,13 +271,6 @@ int listeners_take_passed(struct listeners *listeners, char **ret_why)
 	return (int) listeners->n;
 }
 
-/* On a socket that listens, listen(2) changes nothing else.  Where it is not allowed, the unit's length stays. */
-void listeners_set_backlog(struct listeners *listeners, unsigned backlog)
-{
-	for (size_t i = 0; i < listeners->n; i++)
-		(void) listen(listeners->at[i].fds[0], (int) backlog);
-}
-
 /* --- bound by us ------------------------------------------------------------------------------------------------- */
 
 static int open_socket(int family, bool reuse_port, int *ret_fd)

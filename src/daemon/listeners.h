@@ -33,9 +33,6 @@ struct listeners {			/* zero it before use */
  * descriptor that is no listening stream socket.  Those of journal.h and notify.h are in the same list, and go there. */
 int listeners_take_passed(struct listeners *listeners, char **ret_why);
 
-/* What was passed gets the configured length of its queue, in place of the one of the socket unit. */
-void listeners_set_backlog(struct listeners *listeners, unsigned backlog);
-
 /* Binds every address of the configuration, or none.  *ret_why: "cannot listen on ADDR: reason" (owned by the caller);
  * a unix socket left behind by a dead daemon is replaced, a living one is "in use". */
 int listeners_bind(struct listeners *listeners, const struct conf *conf, unsigned n_workers, char **ret_why);

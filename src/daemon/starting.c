@@ -101,7 +101,6 @@ static int open_listeners(struct daemon *d)
 			return starting_failed(LOG_CANNOT_LISTEN, why, EX_OSERR);
 		return 0;
 	}
-	listeners_set_backlog(&d->listeners, d->conf->backlog);
 	differ = listeners_disagree(&d->listeners, d->conf, conf_unit(d->options.source.file, unit));
 	if (differ)
 		log_write(LOG_LISTEN_DIFFERS, LOG_WARNING, "%s", differ);

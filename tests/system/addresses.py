@@ -91,6 +91,9 @@ def _():
 	m.write(CONF, m.delivered)
 	m.shell(APPLY_LISTEN)
 	equal(length(), "4096", "the length of the queue as set no more")
+	m.write("/etc/systemd/system/reactord.socket.d/override.conf", "[Socket]\nBacklog=55\n")
+	m.shell(APPLY_LISTEN)
+	equal(length(), "55", "the length of the queue as systemctl edit sets it")
 
 
 @check("server.listen applies although the rest of the file is bad, and each request is then answered 503")
