@@ -529,6 +529,7 @@ struct taken {			/* shared with the child */
 	char why[256];
 	bool variables_left;
 	int journal_fd, notify_fd, handover_fd, alive_fd;
+	int handover_fd_after, alive_fd_after;	/* listeners_close() */
 	unsigned closed;	/* of the descriptors that were passed, after a failure or listeners_close */
 	struct {
 		char name[32], text[ADDRESS_TEXT_MAX];
@@ -583,6 +584,8 @@ static void take_in_child(struct taken *ret, const int *fds, int n, const char *
 		ret->at[i].no_delay = value;
 	}
 	listeners_close(&f.listeners);
+	ret->handover_fd_after = f.listeners.handover_fd;
+	ret->alive_fd_after = f.listeners.alive_fd;
 	free(f.why);
 	for (int i = 0; i < n; i++)
 		ret->closed += fcntl(3 + i, F_GETFD) < 0;
@@ -719,15 +722,21 @@ END_TEST
 /* What the process before has left in systemd's store comes in one list with the listeners. */
 START_TEST(what_was_stored_is_told_from_listeners)
 {
-	int fds[] = { open_eventfd(0), open_eventfd(0) };
-	struct taken *taken = take(fds, 2, ALIVE_NAME ":" RESTART_NAME, true);
+	int ends[2], fds[2];
+	struct taken *taken;
 
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	fds[0] = memfd_create("page", MFD_CLOEXEC);
+	fds[1] = ends[0];
+	taken = take(fds, 2, ALIVE_NAME ":" RESTART_NAME, true);
 	ck_assert_int_eq(taken->result, 0);
 	ck_assert_str_eq(taken->why, "");
 	ck_assert_int_eq(taken->alive_fd, 3);
 	ck_assert_int_eq(taken->handover_fd, 4);
+	ck_assert_int_eq(taken->handover_fd_after, -1);
+	ck_assert_int_eq(taken->alive_fd_after, -1);
 	ck_assert_int_eq(close(fds[0]), 0);
-	ck_assert_int_eq(close(fds[1]), 0);
+	close_pair(ends);
 }
 END_TEST
 
@@ -795,20 +804,36 @@ START_TEST(closing_leaves_the_path_that_systemd_passed)
 }
 END_TEST
 
-static void assert_not_taken(int bad, const char *kind)
+static void assert_named_is_not_taken(const char *name, int bad, const char *kind)
 {
-	char wanted[160];
+	char wanted[160], names[64];
 	int fds[2] = { passed_inet(true, SOCK_STREAM), bad };
-	struct taken *taken = take(fds, 2, "http:stranger", true);
+	struct taken *taken;
 
+	(void) snprintf(names, sizeof names, "http:%s", name);
+	taken = take(fds, 2, names, true);
 	close_pair(fds);
 	ck_assert_int_eq(taken->result, -EINVAL);
-	(void) snprintf(wanted, sizeof wanted, "descriptor 4 (\"stranger\") that systemd passed is %s, and no listening stream "
-			"socket", kind);
+	(void) snprintf(wanted, sizeof wanted, "descriptor 4 (\"%s\") that systemd passed is %s, and no listening stream "
+			"socket", name, kind);
 	ck_assert_str_eq(taken->why, wanted);
 	ck_assert_uint_eq(taken->n, 0);
 	ck_assert_uint_ge(taken->closed, 1);	/* the good one in front of it */
 }
+
+static void assert_not_taken(int bad, const char *kind)
+{
+	assert_named_is_not_taken("stranger", bad, kind);
+}
+
+START_TEST(what_could_not_have_been_stored_is_refused_whatever_its_name)
+{
+	assert_named_is_not_taken(RESTART_NAME, memfd_create("page", MFD_CLOEXEC), "a file");
+	assert_named_is_not_taken(RESTART_NAME, passed_inet(false, SOCK_DGRAM), "a datagram socket");
+	assert_named_is_not_taken(ALIVE_NAME, socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), "a sequential-packet socket");
+	assert_named_is_not_taken(ALIVE_NAME, open("/dev/null", O_RDONLY | O_CLOEXEC), "a device");
+}
+END_TEST
 
 START_TEST(a_datagram_socket_is_refused_by_name)
 {
@@ -1072,6 +1097,7 @@ int main(void)
 	tcase_add_test(passed, a_datagram_socket_that_leads_nowhere_is_refused_whatever_its_name);
 	tcase_add_test(passed, what_is_passed_to_another_process_is_not_ours);
 	tcase_add_test(passed, closing_leaves_the_path_that_systemd_passed);
+	tcase_add_test(passed, what_could_not_have_been_stored_is_refused_whatever_its_name);
 	tcase_add_test(passed, a_datagram_socket_is_refused_by_name);
 	tcase_add_test(passed, a_socket_that_does_not_listen_is_refused_by_name);
 	tcase_add_test(passed, a_regular_file_is_refused_by_name);

@@ -107,17 +107,30 @@ static bool is_stream_listener(int fd)
 	       sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0;
 }
 
+static bool is_handover(int fd)
+{
+	return sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 0) > 0;
+}
+
+/* As a memfd is. */
+static bool is_page(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 /* What is no listener: its name says what it is for, and its type that it is no listener of that name. */
 static bool take_other(struct listeners *listeners, int fd, const char *name)
 {
 	if (is_stream_listener(fd))	/* whatever its name is */
 		return false;
-	if (strcmp(name, RESTART_NAME) == 0) {		/* of several the last is as good as any: there is one */
+	if (strcmp(name, RESTART_NAME) == 0 && is_handover(fd)) {		/* of several the last is as good as any: there is one */
 		close_fd(&listeners->handover_fd);
 		listeners->handover_fd = fd;
 		return true;
 	}
-	if (strcmp(name, ALIVE_NAME) == 0) {
+	if (strcmp(name, ALIVE_NAME) == 0 && is_page(fd)) {
 		close_fd(&listeners->alive_fd);
 		listeners->alive_fd = fd;
 		return true;
@@ -535,7 +548,7 @@ void listeners_close(struct listeners *listeners)
 	while (listeners->n > 0)
 		close_last(listeners);
 	free(listeners->at);
-	*listeners = (struct listeners) { 0 };
+	*listeners = (struct listeners) { .handover_fd = -1, .alive_fd = -1 };
 }
 
 /* --- what systemd passed against what was configured ------------------------------------------------------------- */

@@ -37,7 +37,7 @@ int listeners_take_passed(struct listeners *listeners, char **ret_why);
  * a unix socket left behind by a dead daemon is replaced, a living one is "in use". */
 int listeners_bind(struct listeners *listeners, const struct conf *conf, unsigned n_workers, char **ret_why);
 
-/* Closes them; removes the unix sockets that we bound. */
+/* Closes them, not the caller's two; removes the unix sockets that we bound. */
 void listeners_close(struct listeners *listeners);
 
 /* With passed listeners: the addresses that the configuration sets and systemd did not pass, and what it passed, as one
