@@ -828,6 +828,64 @@ START_TEST(a_body_has_at_most_64_mib)
 }
 END_TEST
 
+/* Of three pages of 400 KiB the third is too much for 1 MiB; the one of [error 404], which two answers have, counts once, and
+ * what comes behind is not read. */
+START_TEST(all_bodies_together_have_a_limit)
+{
+	struct conf_source source = { .file = main_file, .image_max = 1024 * 1024 };
+
+	put("page", "");
+	ck_assert_int_eq(truncate(in_directory("page"), 400 * 1024), 0);
+	put("f", "[error 404]\nbody_file = page\n[route /a]\nstatus = 404\n[route /b]\nstatus = 404\n[route /c]\nbody_file = page\n");
+	forget();
+	must(conf_load(&conf, &source, &errors));
+	put("f.d/a.conf", "[route /d]\nbody_file = ../page\n[route /e]\nbody_file = none\n");
+	forget();
+	ck_assert_int_eq(conf_load(&conf, &source, &errors), -EINVAL);
+	write_mistakes_down();
+	ck_assert_str_eq(mistakes, "f.d/a.conf:1: [route /d]: up to this one all heads and bodies together have more than 1M; make some "
+			 "bodies smaller, or leave out gzip = yes, which keeps a second copy\n");
+}
+END_TEST
+
+START_TEST(a_compressed_copy_counts_as_well)
+{
+	struct conf_source source = { .file = main_file, .image_max = 1024 * 1024 };
+	static char noise[600 * 1024];
+	uint32_t state = 1;
+
+	for (size_t i = 0; i < sizeof noise; i++) {
+		state = state * 1664525 + 1013904223;
+		noise[i] = (char) ('0' + (state >> 24) % 64);	/* of 6 bits in 8: the copy is a quarter shorter */
+	}
+	put_bytes("page", noise, sizeof noise);
+	put("f", "[route /a]\nbody_file = page\n");
+	forget();
+	must(conf_load(&conf, &source, &errors));
+	put("f", "[route /a]\nbody_file = page\ngzip = yes\n");
+	forget();
+	ck_assert_int_eq(conf_load(&conf, &source, &errors), -EINVAL);
+}
+END_TEST
+
+/* 400 answers with two heads of 15 KiB, in three forms each. */
+START_TEST(all_heads_count_as_well)
+{
+	struct conf_source source = { .file = main_file, .image_max = 30 * 1024 * 1024 };
+	FILE *file = fopen(main_file, "w");
+
+	ck_assert_ptr_nonnull(file);
+	for (int i = 0; i < 400; i++)
+		fprintf(file, "[route /%d]\nheader = A: %014000d\n", i, 0);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_int_eq(conf_load(&conf, &source, &errors), -EINVAL);
+	ck_assert_uint_eq(errors.n, 1);
+	source.image_max = 0;
+	forget();
+	must(conf_load(&conf, &source, &errors));
+}
+END_TEST
+
 /* Files of /proc say that they have no bytes. */
 START_TEST(a_file_that_does_not_know_its_size_is_read_to_its_end)
 {
@@ -1517,6 +1575,9 @@ int main(void)
 	tcase_add_test(tests, a_relative_path_is_made_absolute);
 	tcase_add_test(tests, a_fifo_is_no_body);
 	tcase_add_test(tests, a_body_has_at_most_64_mib);
+	tcase_add_test(tests, all_bodies_together_have_a_limit);
+	tcase_add_test(tests, a_compressed_copy_counts_as_well);
+	tcase_add_test(tests, all_heads_count_as_well);
 	tcase_add_test(tests, a_file_that_does_not_know_its_size_is_read_to_its_end);
 	tcase_add_test(tests, a_head_that_could_not_be_sent_is_a_mistake);
 	tcase_add_loop_test(tests, a_dump_is_read_back_to_the_same, 0, N(dumped));

@@ -73,7 +73,8 @@ def equal(got, expected, what=""):
 # --- the daemon ------------------------------------------------------------------------------------------------------
 
 class Daemon:
-    def __init__(self, directory, settings=(), listen=("127.0.0.1:0",), config="", limits=None, passed=None, notify=None):
+    def __init__(self, directory, settings=(), listen=("127.0.0.1:0",), config="", limits=None, passed=None, notify=None,
+                 file_size=None):
         self.directory = directory
         self.config_file = os.path.join(directory, "reactord.conf")
         self.write_config(config)
@@ -89,6 +90,8 @@ class Daemon:
         def prepare():
             if limits:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            if file_size:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
             if passed:
                 os.dup2(passed.fileno(), 3)
         environment = {k: v for k, v in os.environ.items()
@@ -1016,6 +1019,24 @@ def _():
             equal((status, "limits.max_connections = 20001" in errors), (1, True), errors)
             equal(d.ask_reload(good.replace("20000", "9"))[0], 0)
             equal(d.ask_reload(good)[0], 0, "up to what the mended file said")
+
+
+@test("a start whose answers are more than the limit of a file answers 503 where systemd listens, until they are fewer")
+def _():
+    with socket.socket() as listener, tempfile.NamedTemporaryFile() as page:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        page.truncate(64 << 20)
+        # What is kept of connections is in a file as well, and has to be less.
+        large = "[server]\nworkers = 1\n[limits]\nmax_connections = 2\n[response]\nbody_file = %s\n" % page.name
+        with daemon(config=large, passed=listener, file_size=56 << 20) as d, Client(d.address) as c:
+            equal(len(d.said("all bodies and heads together are over 1 GiB, or .*LimitFSIZE")), 1)
+            c.send(request())
+            status, _, body = c.response()
+            equal((status, b"misconfigured" in body), (503, True))
+            d.reload("[response]\nbody = mended\n", "is in force")
+            c.send(request())
+            equal(c.response()[2], b"mended")
 
 
 @test("a bad start is an end with --strict, and without listeners of systemd's")

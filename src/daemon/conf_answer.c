@@ -457,12 +457,47 @@ static void make_validators(struct conf_answer *answer)
 
 /* What is not configured and comes to the head: ETag, Last-Modified, Content-Encoding, Vary, Allow.  And where variables
  * are, there must be room for what they repeat. */
+enum { HEAD_DERIVED = 1024 };
+
 static size_t room_for_head(const struct http_answer *answer)
 {
 	for (size_t i = 0; i < answer->n_fields; i++)
 		if (http_variables_used(answer->fields[i].value))
 			return HTTP_HEAD_MAX / 2;
-	return HTTP_HEAD_MAX - 1024;
+	return HTTP_HEAD_MAX - HEAD_DERIVED;
+}
+
+static bool is_too_much(const struct conf_loading *load)
+{
+	return load->image_length > load->image_max;
+}
+
+/* All that is answered must fit into one image, whose end only making it would find out: too late for who asks whether the
+ * file is good, and after more was read than there may be memory for.  So it is counted as it comes; what is added to
+ * a head later is not known yet and counted as if it were long.  Told once, and nothing more is read then. */
+static void add_to_image(struct conf_loading *load, uint64_t length)
+{
+	const struct conf_answer *answer = load->answer;
+	bool told = is_too_much(load);
+
+	load->image_length += length;
+	if (!told && is_too_much(load))
+		(void) conf_mistake_at(load, answer->file, answer->line, "[%s]: up to this one all heads and bodies together have more "
+				       "than %lluM; make some bodies smaller, or leave out gzip = yes, which keeps a second copy",
+				       conf_shown_name(load).text, (unsigned long long) load->image_max >> 20);
+}
+
+/* An answer has beside its own the head of a 304, the same again of the compressed copy, and those of Allow. */
+static void count_heads(struct conf_loading *load, size_t length)
+{
+	const struct conf_answer *answer = load->answer;
+	size_t n = 1 + (answer->answer.status < 300);
+
+	if (answer->gzip)
+		n *= 2;
+	if (answer->methods)
+		n += 2;
+	add_to_image(load, n * HTTP_PERSISTENCES * (length + HEAD_DERIVED));
 }
 
 static void judge_head(struct conf_loading *load)
@@ -471,11 +506,15 @@ static void judge_head(struct conf_loading *load)
 	char head[HTTP_HEAD_MAX];
 	const char *why;
 	uint32_t date;
+	ssize_t n;
 
 	/* The longest head is the one that says keep-alive. */
-	if (http_head_write(head, room_for_head(&answer->answer), &answer->answer, HTTP_KEEP_ALIVE, &date) < 0)
+	n = http_head_write(head, room_for_head(&answer->answer), &answer->answer, HTTP_KEEP_ALIVE, &date);
+	if (n < 0)
 		MISTAKE_OF(load, "all fields together have more than 15 KiB, or 8 KiB with variables in them",
 			   CONF_KEY_HEADER);
+	else
+		count_heads(load, (size_t) n);
 	why = http_answer_refused(&answer->answer);
 	if (why)
 		MISTAKE_OF(load, why, CONF_KEY_STATUS, CONF_KEY_BODY_FILE, CONF_KEY_BODY, CONF_KEY_HEADER);
@@ -502,6 +541,7 @@ static void compress(struct conf_loading *load)
 		}
 	}
 	(void) conf_compress_body(load);
+	add_to_image(load, answer->gzip_body.length);
 }
 
 static void finish_answer(struct conf_loading *load)
@@ -509,7 +549,7 @@ static void finish_answer(struct conf_loading *load)
 	struct conf_answer *answer = load->answer;
 
 	default_content_type(load, SLICE("text/html"));
-	if (answer->body_file && !conf_origin(load, &conf_keys[CONF_KEY_BODY_FILE])->wrong)
+	if (answer->body_file && !is_too_much(load) && !conf_origin(load, &conf_keys[CONF_KEY_BODY_FILE])->wrong)
 		(void) conf_read_body_file(load);
 	answer->n_own_fields = answer->n_fields;
 	if (!load->error && !is_wrong(answer) && !is_set(load, CONF_KEY_BODY) && !is_set(load, CONF_KEY_BODY_FILE))
@@ -519,7 +559,9 @@ static void finish_answer(struct conf_loading *load)
 	judge_head(load);
 	take_validators(load);
 	make_validators(answer);
-	if (answer->gzip && answer->answer.body.length > 0)
+	if (!answer->foreign_body)
+		add_to_image(load, answer->answer.body.length);
+	if (answer->gzip && answer->answer.body.length > 0 && !is_too_much(load))
 		compress(load);
 }
 

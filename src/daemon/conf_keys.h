@@ -108,6 +108,7 @@ struct conf_loading {
 	enum conf_section section;	/* where we are; 0: in one that was told to be wrong */
 	struct conf_answer *answer;	/* of that section; NULL: it says none */
 	void *answers;			/* owned: a tree of tsearch(3), by what the sections mean */
+	uint64_t image_length, image_max;	/* of the heads and bodies so far, and of all at most */
 
 	/* The setting that conf.c is reading; its value may have more lines. */
 	const struct conf_key *key;	/* NULL: none */

@@ -65,6 +65,8 @@ int starting(struct daemon *d);
 int starting_failed(enum log_kind kind, char *why, int status);		/* logs and frees why; returns the status */
 
 int loading_at_start(struct daemon *d);		/* 0, also with the built-in 503 of a bad file; or an exit status */
+/* From a file that is no good to the built-in 503: 0, or an exit status.  why: NULL if that was told. */
+int loading_fall_back(struct daemon *d, const char *why);
 /* What workers answer from, and what turns its routes on and off; negative errno, which loading_why_not() explains. */
 int loading_snapshot(struct snapshot **ret, struct switches **ret_switches, uint64_t number, const struct daemon *d,
 		     const struct conf *conf);

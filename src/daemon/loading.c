@@ -111,6 +111,27 @@ bool loading_is_misconfigured(const struct daemon *d)
 
 /* --- at the start -------------------------------------------------------------------------------------------------- */
 
+int loading_fall_back(struct daemon *d, const char *why)
+{
+	uint32_t room = d->started ? d->started->limits.max_connections : UINT32_MAX;
+	struct conf_errors errors = { 0 };
+
+	if (why)
+		add_error(&errors, d->options.source.file, why);
+	log_errors(&errors, LOG_ERR);
+	conf_errors_clear(&errors);
+	log_write(LOG_MISCONFIGURED, LOG_ERR,
+		  "the configuration is bad: every request is answered 503 until it is mended and reloaded");
+	d->conf = d->started = conf_free(d->started);
+	d->began_misconfigured = true;
+	if (load_misconfigured(&d->started, &d->options.source) < 0)
+		return EX_OSERR;
+	d->conf = d->started;
+	if (d->conf->limits.max_connections > room)	/* there are descriptors for so many */
+		d->conf->limits.max_connections = room;
+	return 0;
+}
+
 int loading_at_start(struct daemon *d)
 {
 	struct conf_errors errors = { 0 };
@@ -134,13 +155,7 @@ int loading_at_start(struct daemon *d)
 	conf_errors_clear(&errors);
 	if (!passed || d->options.strict)
 		return EX_CONFIG;
-	log_write(LOG_MISCONFIGURED, LOG_ERR,
-		  "the configuration is bad: every request is answered 503 until it is mended and reloaded");
-	d->began_misconfigured = true;
-	if (load_misconfigured(&d->started, &d->options.source) < 0)
-		return EX_OSERR;
-	d->conf = d->started;
-	return 0;
+	return loading_fall_back(d, NULL);
 }
 
 /* --- again --------------------------------------------------------------------------------------------------------- */

@@ -107,13 +107,25 @@ static int open_listeners(struct daemon *d)
 	return 0;
 }
 
+/* What the file says may be more than can be made of it here (LimitFSIZE=): with a socket of systemd's that is a bad file
+ * like any other. */
+static int first_snapshot(struct daemon *d, struct snapshot **ret)
+{
+	uint64_t number = restart_generation(&d->restart) + 1;
+	int r = loading_snapshot(ret, &d->switches, number, d, d->conf);
+
+	if ((r != -EFBIG && r != -E2BIG) || !d->listeners.at[0].passed || d->options.strict || d->began_misconfigured)
+		return r;
+	return loading_fall_back(d, loading_why_not(r)) == 0 ? loading_snapshot(ret, &d->switches, number, d, d->conf) : -ENOMEM;
+}
+
 static int start_workers(struct daemon *d)
 {
 	struct snapshot *snapshot;
 	int r;
 
 	d->names = listeners_names(&d->listeners, &d->n_names);
-	r = d->names ? loading_snapshot(&snapshot, &d->switches, restart_generation(&d->restart) + 1, d, d->conf) : -ENOMEM;
+	r = d->names ? first_snapshot(d, &snapshot) : -ENOMEM;
 	if (r == 0)
 		r = workers_start(&d->workers, d->n_workers, d->conf, &d->listeners, (const char *const *) d->names,
 				  d->n_names, snapshot);
