@@ -886,6 +886,25 @@ START_TEST(all_heads_count_as_well)
 }
 END_TEST
 
+static void count_call(void *arg)
+{
+	(*(unsigned *) arg)++;
+}
+
+/* Two are read, one of them compressed as well; one is compressed alone, and one is neither. */
+START_TEST(who_loads_hears_of_each_body)
+{
+	unsigned calls = 0;
+	struct conf_source source = { .file = main_file, .went_on = count_call, .arg = &calls };
+
+	put("page", "page");
+	put("f", "[error 404]\nbody_file = page\n[route /a]\nbody_file = page\ngzip = yes\n[route /b]\ngzip = yes\nbody = "
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n[route /c]\nbody = x\n");
+	ck_assert_int_eq(conf_load(&conf, &source, &errors), 0);
+	ck_assert_uint_eq(calls, 3);
+}
+END_TEST
+
 /* Files of /proc say that they have no bytes. */
 START_TEST(a_file_that_does_not_know_its_size_is_read_to_its_end)
 {
@@ -1578,6 +1597,7 @@ int main(void)
 	tcase_add_test(tests, all_bodies_together_have_a_limit);
 	tcase_add_test(tests, a_compressed_copy_counts_as_well);
 	tcase_add_test(tests, all_heads_count_as_well);
+	tcase_add_test(tests, who_loads_hears_of_each_body);
 	tcase_add_test(tests, a_file_that_does_not_know_its_size_is_read_to_its_end);
 	tcase_add_test(tests, a_head_that_could_not_be_sent_is_a_mistake);
 	tcase_add_loop_test(tests, a_dump_is_read_back_to_the_same, 0, N(dumped));

@@ -74,7 +74,7 @@ def equal(got, expected, what=""):
 
 class Daemon:
     def __init__(self, directory, settings=(), listen=("127.0.0.1:0",), config="", limits=None, passed=None, notify=None,
-                 file_size=None):
+                 file_size=None, watchdog_usec=None):
         self.directory = directory
         self.config_file = os.path.join(directory, "reactord.conf")
         self.write_config(config)
@@ -99,6 +99,8 @@ class Daemon:
         environment["RUNTIME_DIRECTORY"] = directory
         if notify:
             environment["NOTIFY_SOCKET"] = notify
+        if watchdog_usec:
+            environment["WATCHDOG_USEC"] = str(watchdog_usec)
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, preexec_fn=prepare, env=environment,
                                         pass_fds=(3,) if passed else ())
@@ -956,6 +958,48 @@ def _():
             while b"READY=1" not in told or b"RELOADING=1" not in told:
                 told += systemd.recv(4096) + b"\n"
             equal(b"FDNAME=handover" in told, False, told)
+            systemd.close()     # who stops need not wait for it
+
+
+@test("a load of many bodies asks for more time at the start and at a reload, and then it feeds the watchdog, too")
+def _():
+    messages = []
+
+    def listen(systemd):
+        while True:
+            try:
+                messages.append(systemd.recv(4096).decode())
+            except OSError:
+                return
+
+    def of(first, last):
+        """Between these two; None: they were not told yet."""
+        told = list(messages)
+        for name in (first, last):
+            if name and not any(message.startswith(name) for message in told):
+                return None
+            if name == first and first:
+                told = told[next(i for i, message in enumerate(told) if message.startswith(first)):]
+        return told[:next((i for i, message in enumerate(told) if message.startswith(last)), 0)]
+
+    name = f"@reactord-integration-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, tempfile.NamedTemporaryFile() as page:
+        systemd.bind("\0" + name[1:])
+        threading.Thread(target=listen, args=(systemd,), daemon=True).start()
+        page.write(os.urandom(1 << 19).hex().encode())
+        page.flush()
+        config = "".join("[route /%d]\nbody_file = %s\ngzip = yes\n" % (i, page.name) for i in range(8))
+        with daemon(notify=name, config=config, watchdog_usec=100000) as d:    # which the load takes several times
+            told = until(lambda: of(None, "READY=1"), "ready")
+            equal([any(message.startswith(what) for message in told) for what in ("EXTEND_TIMEOUT_USEC=", "WATCHDOG=1")],
+                  [True, False], told)
+            until(lambda: "WATCHDOG=1" in messages, "it is fed")
+            d.fds = d.count_fds()       # without what is only for the start
+            d.reload(config, "is in force")
+            told = until(lambda: of("RELOADING=1", "READY=1"), "ready again")
+            equal([any(message.startswith(what) for message in told) for what in ("EXTEND_TIMEOUT_USEC=", "WATCHDOG=1")],
+                  [True, True], told)
+            systemd.shutdown(socket.SHUT_RDWR)
             systemd.close()     # who stops need not wait for it
 
 

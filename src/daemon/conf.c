@@ -331,7 +331,10 @@ static int set_defaults(struct conf_loading *load)
 static int load_conf(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors,
 		     const struct conf_key *wanted)
 {
-	struct conf_loading load = { .errors = ret_errors, .image_max = source->image_max ? source->image_max : HTTP_IMAGE_MAX };
+	struct conf_loading load = {
+		.from = source, .errors = ret_errors,
+		.image_max = source->image_max ? source->image_max : HTTP_IMAGE_MAX,
+	};
 	size_t errors_before = ret_errors->n;
 	bool wrong;
 

@@ -73,6 +73,8 @@ struct conf_source {			/* where settings come from, in this order: a later one r
 	const char *const *listen;	/* -l ADDR: in place of all others */
 	size_t n_listen;
 	uint64_t image_max;		/* of all heads and bodies together; 0: HTTP_IMAGE_MAX */
+	void (*went_on)(void *arg);	/* after each body that was read from a file or compressed; NULL: nobody asks */
+	void *arg;
 };
 
 /* Returns 0 and a configuration; -EINVAL and at least one error (what, where, and what was probably meant); or -ENOMEM,

@@ -593,8 +593,12 @@ void conf_finish_answers(struct conf_loading *load)
 		for (size_t i = 0; i < load->conf->n_answers && !load->error; i++) {
 			load->answer = load->conf->answers[i];
 			load->section = load->answer->kind;
-			if ((load->section == CONF_ERROR) == errors)
-				finish_answer(load);
+			if ((load->section == CONF_ERROR) != errors)
+				continue;
+			finish_answer(load);
+			/* Many large ones take longer than a watchdog waits. */
+			if (load->from->went_on && (load->answer->body_file || load->answer->gzip_bytes))
+				load->from->went_on(load->from->arg);
 		}
 	}
 	load->answer = NULL;

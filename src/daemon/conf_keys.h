@@ -95,6 +95,7 @@ struct conf_owned {			/* what struct conf points to and cannot free by itself */
 };
 
 struct conf_loading {
+	const struct conf_source *from;
 	struct conf *conf;
 	struct conf_owned *owned;
 	struct conf_errors *errors;

@@ -42,6 +42,23 @@ const char *daemon_status(struct daemon *d)
 	return status_text(&d->status, &facts, clock_ms());
 }
 
+/* systemd is told that we live only when every worker answered what it was asked last time. */
+void daemon_watch_workers(struct daemon *d)
+{
+	int stuck;
+
+	if (d->next_watchdog_ms == 0 || clock_ms() < d->next_watchdog_ms)
+		return;
+	d->next_watchdog_ms = clock_ms() + d->watchdog_ms;
+	stuck = workers_unanswered(&d->workers);
+	if (stuck >= 0) {
+		log_write(LOG_WORKER_STUCK, LOG_ERR, "worker %d does not answer: the watchdog is not fed", stuck);
+		return;
+	}
+	notify_watchdog();
+	workers_ask(&d->workers);
+}
+
 void daemon_look_at_status(struct daemon *d)
 {
 	char where[LISTENERS_TEXT_MAX];

@@ -52,6 +52,7 @@ struct daemon {
 	uint64_t drain_until_ms, next_drain_ms;
 	struct progress drained;		/* so far */
 	uint64_t watchdog_ms, next_watchdog_ms;	/* 0: there is no watchdog */
+	uint64_t next_extend_ms;		/* when a load that goes on says so again */
 	struct status status;
 	struct idle idle;
 };
@@ -59,6 +60,7 @@ struct daemon {
 const char *daemon_status(struct daemon *d);	/* as of now, for a message to systemd that is sent anyway; borrowed */
 void daemon_look_at_status(struct daemon *d);	/* and tells systemd when it has changed */
 void daemon_watch_use(struct daemon *d);	/* server.idle_exit, as it is now in force */
+void daemon_watch_workers(struct daemon *d);	/* when it is time: tells systemd's watchdog that all of them answer */
 
 /* To a daemon that serves and has told systemd so; or an exit status, with the reason in the log. */
 int starting(struct daemon *d);

@@ -6,12 +6,30 @@
 #include "daemon/daemon.h"
 
 #include "core/cleanup.h"
+#include "core/clock.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sysexits.h>
+
+enum {
+	EXTEND_MS		= 30 * 1000,	/* that one body may take */
+	EXTEND_EVERY_MS		= 1000,
+};
+
+/* Large bodies take seconds each to compress, in this thread, whose time is up for systemd while it does nothing else. */
+static void went_on(void *arg)
+{
+	struct daemon *d = arg;
+
+	daemon_watch_workers(d);
+	if (clock_ms() < d->next_extend_ms)
+		return;
+	d->next_extend_ms = clock_ms() + EXTEND_EVERY_MS;
+	notify_extend_timeout(EXTEND_MS * 1000ull);
+}
 
 static void log_errors(const struct conf_errors *errors, int priority)
 {
@@ -138,6 +156,8 @@ int loading_at_start(struct daemon *d)
 	bool passed = d->listeners.n > 0;
 	int r;
 
+	d->options.source.went_on = went_on;
+	d->options.source.arg = d;
 	r = conf_load(&d->started, &d->options.source, &errors);
 	if (r == 0) {
 		listeners_judge_names(&d->listeners, d->started, &errors);
@@ -253,6 +273,7 @@ void loading_again(struct daemon *d)
 	int r;
 
 	notify_reloading();
+	d->next_extend_ms = 0;		/* what was said of a load before is over with it */
 	r = load_again(d, &conf, &told);
 	if (r == 0) {
 		r = put_in_force(d, conf);

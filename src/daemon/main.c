@@ -68,23 +68,6 @@ static void take_signal(struct daemon *d)
 	}
 }
 
-/* systemd is told that we live only when every worker answered what it was asked last time. */
-static void watch(struct daemon *d)
-{
-	int stuck;
-
-	if (d->next_watchdog_ms == 0 || clock_ms() < d->next_watchdog_ms)
-		return;
-	d->next_watchdog_ms = clock_ms() + d->watchdog_ms;
-	stuck = workers_unanswered(&d->workers);
-	if (stuck >= 0) {
-		log_write(LOG_WORKER_STUCK, LOG_ERR, "worker %d does not answer: the watchdog is not fed", stuck);
-		return;
-	}
-	notify_watchdog();
-	workers_ask(&d->workers);
-}
-
 static void tell_switch(void *arg, const char *file, bool on, int error)
 {
 	(void) arg;
@@ -160,7 +143,7 @@ static int run(struct daemon *d)
 		if (waits[0].revents)
 			take_signal(d);
 		leave_if_failed(d);
-		watch(d);
+		daemon_watch_workers(d);
 		if (d->draining) {
 			ending_go_on(d);
 			continue;
