@@ -97,6 +97,7 @@ static const struct {
 	{ "[::ffff:192.168.100.200]:80", "an IPv4 address inside" },
 	{ "[" P50 P50 "]:80", "no IPv6 address" },
 	{ "[fe80::1%none0]:80", "no network interface" },
+	{ "[fe80::1]:80", "needs its network interface" },
 	{ "[fe80::1%]:80", "no network interface" },
 	{ "*:80", "without a *" },
 	{ "localhost:80", "host names are not looked up" },
@@ -221,7 +222,7 @@ static const struct {
 	{ "[::1]:80", "[::2]:80", false },
 	{ "[::1]:0", "[::1]:80", true },
 	{ "[::1]:80", "[::1]:0", false },
-	{ "[fe80::1]:80", "[fe80::1%lo]:80", false },
+	{ "[fe80::2%lo]:80", "[fe80::1%lo]:80", false },
 	{ "[::]:80", "0.0.0.0:80", false },
 	{ "/run/x", "/run/x mode=0600", true },		/* the mode is no part of an address */
 	{ "/run/x", "/run/xy", false },
@@ -261,7 +262,6 @@ static const struct {
 	{ "[::]:80", "[fe80::1%lo]:80", true },
 	{ "[::1]:80", "[::2]:80", false },
 	{ "[::1]:80", "[::1%lo]:80", true },
-	{ "[fe80::1]:80", "[fe80::1%lo]:80", false },	/* an address for each interface */
 	{ "/run/x", "/run/x mode=0600 name=x", true },
 	{ "/run/x", "/run/xy", false },
 };

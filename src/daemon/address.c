@@ -131,6 +131,8 @@ static int parse_inet6(const char *text, struct address *ret, const char **ret_w
 		return refuse(ret_why, "between the brackets is no IPv6 address");
 	if (IN6_IS_ADDR_V4MAPPED(&at))		/* the kernel takes none for a socket of IPv6 alone */
 		return refuse(ret_why, "this is an IPv4 address inside an IPv6 one; write it alone: 127.0.0.1:8000");
+	if (IN6_IS_ADDR_LINKLOCAL(&at) && scope == 0)
+		return refuse(ret_why, "an address of one link needs its network interface; write [fe80::1%eth0]:8000");
 	if (end[1] != ':')
 		return refuse(ret_why, "the port is missing behind the ]; write [::1]:8000");
 	r = parse_port(end + 2, &port, ret_why);
