@@ -277,12 +277,12 @@ START_TEST(what_nobody_holds_is_known)
 	ck_assert_int_eq(handover_new(&handover, LAYOUT), 0);
 	ck_assert_int_eq(handover_add(handover, 0, 1, NULL, 0), 0);
 	ck_assert_int_eq(handover_finish(handover, &queue), 0);
-	ck_assert(handover_is_held(handover));
+	ck_assert(handover_is_held(handover, 0));
 	other = dup(queue);
 	ck_assert_int_eq(close(queue), 0);
-	ck_assert(handover_is_held(handover));
+	ck_assert(handover_is_held(handover, 0));
 	ck_assert_int_eq(close(other), 0);
-	ck_assert(!handover_is_held(handover));
+	ck_assert(!handover_is_held(handover, 0));
 	handover_free(handover);
 }
 END_TEST

@@ -185,11 +185,11 @@ int handover_finish(struct handover *h, int *ret_fd)
 	return 0;
 }
 
-bool handover_is_held(const struct handover *h)
+bool handover_is_held(const struct handover *h, int timeout_ms)
 {
-	struct pollfd writing = { .fd = h->write_end, .events = POLLOUT };
+	struct pollfd end = { .fd = h->write_end };	/* its end is told without being asked for */
 
-	return poll(&writing, 1, 0) >= 0 && !(writing.revents & (POLLERR | POLLHUP));
+	return poll(&end, 1, timeout_ms) >= 0 && !(end.revents & (POLLERR | POLLHUP));
 }
 
 /* --- taking ------------------------------------------------------------------------------------------------------ */

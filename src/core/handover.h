@@ -30,8 +30,9 @@ int handover_add(struct handover *handover, int fd, uint32_t kind, const struct 
  * may be in flight (RLIMIT_NOFILE). */
 int handover_finish(struct handover *handover, int *ret_fd);
 
-/* Whether somebody else holds the reading end, when the caller has closed it: what was given to nobody is lost. */
-bool handover_is_held(const struct handover *handover);
+/* Whether somebody else holds the reading end, when the caller has closed it, and still does when the time is over: what was
+ * given to nobody is lost. */
+bool handover_is_held(const struct handover *handover, int timeout_ms);
 
 /* --- taking ------------------------------------------------------------------------------------------------------ */
 

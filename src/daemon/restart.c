@@ -21,6 +21,7 @@
 enum {
 	FREEZE_TIMEOUT_MS	= 2000,
 	TAKE_TIMEOUT_MS		= 5000,
+	STORE_TIMEOUT_MS	= 1000,
 	BARRIER_USEC		= 5 * 1000 * 1000,
 	ATTEMPTS_WITH_BUSY	= 2,
 	ATTEMPTS		= 4,
@@ -76,6 +77,13 @@ static int begin(struct handover **ret, char **ret_why)
 	return r < 0 ? because(r, ret_why, "%s", strerror(-r)) : 0;
 }
 
+/* What systemd has no store for it closes; a newer one does so a moment after it has told that it has read it (seen on 257).
+ * But since 254 it says in $FDSTORE that there is a store, and one that gives us its own socket is as new. */
+static int store_timeout_ms(void)
+{
+	return !getenv("FDSTORE") && (notify_descriptor() >= 0 || getenv("MEMORY_PRESSURE_WATCH")) ? STORE_TIMEOUT_MS : 0;
+}
+
 int restart_give(struct workers *workers, char **ret_why)
 {
 	cleanup(close_fd) int fd = -1;
@@ -90,7 +98,7 @@ int restart_give(struct workers *workers, char **ret_why)
 	 * message waits, and is read before it is told that we have ended. */
 	if (r == 0 && notify_barrier_usec(BARRIER_USEC) == 0) {
 		close_fd(&fd);
-		if (!handover_is_held(handover))
+		if (!handover_is_held(handover, store_timeout_ms()))
 			r = because(-ENOSPC, ret_why, "systemd has not stored them: the unit needs "
 				    "FileDescriptorStoreMax=");
 	}
