@@ -380,7 +380,7 @@ START_TEST(who_came_by_a_listener_of_a_name_is_answered_by_that_name)
 	carry_over(_i, CARRY_LAYOUT);
 	say(&idle, WHOAMI);
 	hear_reply(&idle, 200, SLICE("one"));
-	say(&busy, WHOAMI + 10);
+	say(&busy, &WHOAMI[10]);
 	hear_reply(&busy, 200, SLICE("one"));
 	client_close(&idle);
 	client_close(&busy);
