@@ -135,7 +135,7 @@ hands_on_nothing() {
 }
 
 # What systemd could not listen on would take the port of all others away.
-hands_on_nothing "a path that ends in a backslash, which would continue the line" '/run/a\\'
+hands_on_nothing "a path that ends in a backslash, which would continue the line" "/run/a\\\\"
 hands_on_nothing "a path that is not normal" '/run/reactord/../x.sock'
 hands_on_nothing "an address beside every address" ':80\nlisten = 127.0.0.1:80'
 
