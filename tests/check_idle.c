@@ -3,8 +3,7 @@
 #undef NDEBUG
 #include "daemon/idle.h"
 
-#include <check.h>
-#include <stdlib.h>
+#include "fixture.h"
 
 enum { EXIT_MS = 1000, BEGIN_MS = 50000 };
 
@@ -82,8 +81,6 @@ int main(void)
 {
 	Suite *suite = suite_create("idle");
 	TCase *tests = tcase_create("idle");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, unused_from_the_start_it_leaves_in_time_and_at_most_a_quarter_later);
@@ -93,10 +90,5 @@ int main(void)
 	tcase_add_test(tests, at_zero_it_stays_and_nobody_looks);
 	tcase_add_test(tests, the_shortest_time_is_looked_at_without_spinning);
 	suite_add_tcase(suite, tests);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -3,8 +3,7 @@
 #undef NDEBUG
 #include "daemon/status.h"
 
-#include <check.h>
-#include <stdlib.h>
+#include "fixture.h"
 #include <string.h>
 
 static struct status status;
@@ -125,8 +124,6 @@ int main(void)
 {
 	Suite *suite = suite_create("status");
 	TCase *tests = tcase_create("status");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, it_names_listeners_connections_rate_and_configuration);
@@ -140,10 +137,5 @@ int main(void)
 	tcase_add_test(tests, what_waits_for_a_restart_is_told);
 	tcase_add_test(tests, the_built_in_503_is_told);
 	suite_add_tcase(suite, tests);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }
