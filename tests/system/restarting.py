@@ -285,7 +285,8 @@ def _():
 	said = m.find_record(since, "what was lost", MESSAGE_ID=MESSAGE_KILLED)["MESSAGE"]
 	found = re.fullmatch(r"process (\d+), which served before, did not end in order: (\d+) connections are lost at the most",
 			     said)
-	assert found and int(found.group(1)) == main and 30 <= int(found.group(2)) <= 32, said
+	# A client of the load has one connection, and may have closed one in each of two workers that has not yet seen it.
+	assert found and int(found.group(1)) == main and 30 <= int(found.group(2)) <= 36, said
 
 
 @check("only of a process that was killed the log says so, and only once, also after upgrades in place")
