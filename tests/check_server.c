@@ -3,6 +3,9 @@
 #undef NDEBUG
 #include "http_fixture.h"
 
+#include "http/balance.h"
+
+#include <fcntl.h>
 #include <sys/epoll.h>
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -344,8 +347,9 @@ enum { PAIR = 2 };
 
 static struct server *pair[PAIR];
 
-/* The workers of a site that was opened without starting any: they share its listener, and the count. */
-static void open_pair_of_servers(int way, const struct http_limits *limits)
+/* The workers of a site that was opened without starting any: they share its listener, which the first `accepting` of them
+ * watch, and the count. */
+static void open_pair_of_servers(int way, const struct http_limits *limits, unsigned accepting)
 {
 	struct http_answer answer = answer_with(hello);
 	struct server_listener listener;
@@ -360,26 +364,31 @@ static void open_pair_of_servers(int way, const struct http_limits *limits)
 		options = (struct server_options) {
 			.mode = mode_of(way),
 			.number = i,
+			.peers = pair,
+			.n_peers = PAIR,
 			.max_connections = limits->max_connections,
 			.listeners = &listener,
-			.n_listeners = 1,
+			.n_listeners = i < accepting,
 			.snapshot = site.snapshots[0],
 			.connections = &site.connections,
 			.answer_fd = site.answer_fd,
 		};
 		ck_assert_int_eq(server_new(&pair[i], &options), 0);
-		ck_assert_int_eq(server_start(pair[i]), 0);
 	}
+	for (unsigned i = 0; i < PAIR; i++)
+		ck_assert_int_eq(server_start(pair[i]), 0);
 }
 
 static void close_pair_of_servers(void)
 {
 	for (int i = 0; i < PAIR; i++)
 		server_stop(pair[i]);
-	for (int i = 0; i < PAIR; i++) {
+	for (int i = 0; i < PAIR; i++)
+		server_thaw(pair[i]);
+	for (int i = 0; i < PAIR; i++)
 		ck_assert_int_eq(server_join(pair[i]), 0);
+	for (int i = 0; i < PAIR; i++)
 		pair[i] = server_free(pair[i]);
-	}
 	ck_assert_uint_eq(atomic_load(&site.connections), 0);
 	site.snapshots[0] = snapshot_free(site.snapshots[0]);
 	(void) close(site.listener);
@@ -394,7 +403,7 @@ START_TEST(two_workers_serve_one_listener)
 	struct http_limits limits = generous_limits;
 
 	limits.max_connections = CLIENTS;
-	open_pair_of_servers(_i, &limits);
+	open_pair_of_servers(_i, &limits, PAIR);
 	for (int i = 0; i < CLIENTS; i++) {
 		client_open(&client[i], &site);
 		say(&client[i], GET);
@@ -402,10 +411,111 @@ START_TEST(two_workers_serve_one_listener)
 	}
 	ck_assert_uint_eq(atomic_load(&site.connections), CLIENTS);
 	for (int i = 0; i < PAIR; i++)
-		ck_assert_uint_ge(atomic_load(&pair[i]->standing), CLIENTS / 10);
+		ck_assert_uint_ge(atomic_load(&pair[i]->standing), CLIENTS * 45 / 100);
 	for (int i = 0; i < CLIENTS; i++)
 		client_close(&client[i]);
 	close_pair_of_servers();
+}
+END_TEST
+
+static void freeze(struct server *server)
+{
+	uint64_t question = server_freeze(server);
+
+	WAIT_UNTIL(&site, server_answered(server, question));
+}
+
+/* All of them come to the one worker that moves. */
+static void open_beside_one_that_stands_still(struct client *clients, int n, int way)
+{
+	struct http_limits limits = generous_limits;
+
+	limits.max_connections = (uint32_t) n;
+	open_pair_of_servers(way, &limits, 1);
+	freeze(pair[1]);
+	for (int i = 0; i < n; i++)
+		client_open(&clients[i], &site);
+	for (int i = 0; i < n; i++)
+		say(&clients[i], GET);
+	WAIT_UNTIL(&site, atomic_load(&site.connections) == (uint32_t) n);
+}
+
+static void all_are_answered(struct client *clients, int n)
+{
+	for (int i = 0; i < n; i++) {
+		hear_reply(&clients[i], 200, hello);
+		client_close(&clients[i]);
+	}
+	close_pair_of_servers();
+}
+
+START_TEST(half_of_a_burst_is_passed_on_to_a_worker_that_does_not_accept)
+{
+	enum { CLIENTS = 400 };
+	static struct client clients[CLIENTS];
+
+	open_beside_one_that_stands_still(clients, CLIENTS, _i);
+	WAIT_UNTIL(&site, atomic_load(&pair[0]->standing) + atomic_load(&pair[1]->standing) == CLIENTS);
+	ck_assert_uint_ge(atomic_load(&pair[1]->standing), CLIENTS * 48 / 100);
+	ck_assert_uint_le(atomic_load(&pair[1]->standing), CLIENTS / 2);
+	server_thaw(pair[1]);
+	all_are_answered(clients, CLIENTS);
+}
+END_TEST
+
+START_TEST(who_was_passed_on_is_taken_before_all_is_handed_over)
+{
+	enum { CLIENTS = 60 };
+	static struct client clients[CLIENTS];
+	uint32_t taken = 0;
+
+	open_beside_one_that_stands_still(clients, CLIENTS, _i);
+	freeze(pair[0]);
+	ck_assert_uint_eq(pair[1]->high_slot, 0);
+	balance_take(pair[1]);
+	for (uint32_t slot = 0; slot < pair[1]->high_slot; slot++)
+		taken += pair[1]->records.connections[slot].state != CONNECTION_FREE;
+	ck_assert_uint_eq(taken, atomic_load(&pair[1]->standing));
+	ck_assert_uint_gt(taken, 0);
+	for (int i = 0; i < PAIR; i++)
+		server_thaw(pair[i]);
+	all_are_answered(clients, CLIENTS);
+}
+END_TEST
+
+/* What is open and what is counted is looked at as the servers are closed. */
+START_TEST(who_was_passed_on_and_never_taken_is_closed)
+{
+	enum { CLIENTS = 60 };
+	static struct client clients[CLIENTS];
+
+	open_beside_one_that_stands_still(clients, CLIENTS, _i);
+	ck_assert_uint_gt(atomic_load(&pair[1]->standing), 0);
+	for (int i = 0; i < CLIENTS; i++)
+		client_close(&clients[i]);
+	close_pair_of_servers();
+}
+END_TEST
+
+START_TEST(who_cannot_be_passed_on_stays)
+{
+	enum { CLIENTS = 1200, PAGE = 4096, ENTRY = 8 };
+	static struct client clients[CLIENTS];
+	struct http_limits limits = generous_limits;
+
+	limits.max_connections = CLIENTS;
+	open_pair_of_servers(_i, &limits, 1);
+	freeze(pair[1]);
+	ck_assert_int_eq(fcntl(pair[1]->passed[1], F_SETPIPE_SZ, PAGE), PAGE);
+	for (int i = 0; i < CLIENTS; i++) {
+		client_open(&clients[i], &site);
+		say(&clients[i], GET);
+	}
+	WAIT_UNTIL(&site, atomic_load(&site.connections) == CLIENTS);
+	WAIT_UNTIL(&site, atomic_load(&pair[0]->standing) + atomic_load(&pair[1]->standing) == CLIENTS);
+	ck_assert_uint_eq(atomic_load(&pair[1]->standing), PAGE / ENTRY);
+	server_thaw(pair[1]);
+	all_are_answered(clients, CLIENTS);
 }
 END_TEST
 
@@ -416,7 +526,7 @@ START_TEST(two_workers_share_one_limit)
 	struct http_limits limits = generous_limits;
 
 	limits.max_connections = MOST;
-	open_pair_of_servers(_i, &limits);
+	open_pair_of_servers(_i, &limits, PAIR);
 	for (int i = 0; i < CLIENTS; i++) {
 		struct reply reply;
 
@@ -457,6 +567,10 @@ int main(void)
 	tcase_add_loop_test(tests, a_server_that_was_never_started_can_be_freed, 0, 2);
 	tcase_add_loop_test(tests, a_server_that_lacks_a_descriptor_fails_and_leaves_nothing_open, 0, 2);
 	ADD(two_workers_serve_one_listener);
+	ADD(half_of_a_burst_is_passed_on_to_a_worker_that_does_not_accept);
+	ADD(who_was_passed_on_is_taken_before_all_is_handed_over);
+	ADD(who_was_passed_on_and_never_taken_is_closed);
+	ADD(who_cannot_be_passed_on_stays);
 	ADD(two_workers_share_one_limit);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

@@ -662,6 +662,48 @@ def _(mode):
             c.close()
 
 
+def watched_by_each_worker(pid):
+    """How many descriptors each poller watches, as the kernel tells."""
+    found = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            if os.readlink("/proc/%d/fd/%s" % (pid, fd)) == "anon_inode:[eventpoll]":
+                with open("/proc/%d/fdinfo/%s" % (pid, fd)) as file:
+                    found.append(file.read().count("tfd:"))
+        except FileNotFoundError:
+            pass
+    return found
+
+
+@protocol("1,000 connections at once are spread evenly over 2 and 4 workers, from own sockets and from one of systemd's")
+def _(mode):
+    for workers in (2, 4):
+        for own in (True, False):
+            with socket.socket() as listener, contextlib.ExitStack() as stack:
+                listener.bind(("127.0.0.1", 0))
+                listener.listen(4096)
+                config = "[server]\nworkers = %d\n%s\n" % (workers, mode.removeprefix("server."))
+                d = stack.enter_context(daemon(config=config, passed=None if own else listener))
+                at_rest = watched_by_each_worker(d.pid)
+                equal(len(at_rest), workers, "pollers")
+                clients = [stack.enter_context(socket.socket()) for _ in range(1000)]
+                for c in clients:
+                    c.setblocking(False)
+                    c.connect_ex(d.address)
+                for c in clients:
+                    c.settimeout(PATIENCE_S)
+                    c.sendall(request())
+                for c in clients:
+                    if not c.recv(4096).startswith(b"HTTP/1.1 200 "):
+                        raise AssertionError("no answer")
+                shares = [n - before for n, before in zip(watched_by_each_worker(d.pid), at_rest)]
+                equal(sum(shares), 1000, "connections")
+                if max(shares) > 1.3 * min(shares):
+                    raise AssertionError("%d workers have %r" % (workers, shares))
+                for c in clients:
+                    c.close()
+
+
 @protocol("timeouts end what the client does not finish")
 def _(mode):
     with daemon(mode, "limits.header_timeout=200ms", "limits.body_timeout=200ms", "limits.idle_timeout=200ms") as d:

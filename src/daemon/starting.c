@@ -19,7 +19,7 @@
 
 enum {
 	OWN_DESCRIPTORS		= 24,		/* the main thread's, and for a moment those of a reload */
-	WORKER_DESCRIPTORS	= 4,
+	WORKER_DESCRIPTORS	= 6,
 	SPARE_DESCRIPTORS	= 40,		/* for libraries, and who started us */
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "http/balance.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -59,7 +60,7 @@ static struct server_listener for_worker(const struct listener *listener, unsign
 	};
 }
 
-static int start_one(struct workers *workers, unsigned number, unsigned n_workers, const struct conf *conf,
+static int make_one(struct workers *workers, unsigned number, unsigned n_workers, const struct conf *conf,
 		     const struct listeners *listeners, const char *const *names, size_t n_names)
 {
 	cleanup(free_pointer) struct server_listener *own = calloc(listeners->n + 1, sizeof *own);
@@ -71,6 +72,8 @@ static int start_one(struct workers *workers, unsigned number, unsigned n_worker
 		.n_listeners = listeners->n,
 		.names = names,
 		.n_names = n_names,
+		.peers = workers->at,
+		.n_peers = n_workers,
 		.snapshot = workers->snapshots[workers->n_snapshots - 1],
 		.connections = workers->connections,
 		.answer_fd = workers->answer_fd,
@@ -86,7 +89,7 @@ static int start_one(struct workers *workers, unsigned number, unsigned n_worker
 		return r;
 	workers->n++;
 	workers->rings[number] = workers->at[number]->reports;
-	return server_start(workers->at[number]);
+	return 0;
 }
 
 int workers_start(struct workers *workers, unsigned n, const struct conf *conf, const struct listeners *listeners,
@@ -108,7 +111,9 @@ int workers_start(struct workers *workers, unsigned n, const struct conf *conf, 
 	if (!workers->at || !workers->questions || !workers->rings)
 		return -ENOMEM;
 	for (unsigned i = 0; i < n && r == 0; i++)
-		r = start_one(workers, i, n, conf, listeners, names, n_names);
+		r = make_one(workers, i, n, conf, listeners, names, n_names);
+	for (unsigned i = 0; i < n && r == 0; i++)
+		r = server_start(workers->at[i]);
 	return r;
 }
 
@@ -170,6 +175,8 @@ int workers_carry(struct workers *workers, struct handover *handover)
 {
 	int r = 0;
 
+	for (unsigned w = 0; w < workers->n; w++)
+		balance_take(workers->at[w]);
 	for (size_t i = 0; i < workers->n_snapshots && r == 0; i++) {
 		bool needed = i == workers->n_snapshots - 1;
 

@@ -22,6 +22,7 @@
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "http/access.h"
+#include "http/balance.h"
 #include "http/server.h"
 #include "http/variables.h"
 
@@ -962,14 +963,14 @@ void connection_close(struct server *server, interest_id id)
 }
 
 /* Counts the newcomer, or makes room for it: false when nobody can be asked to leave. */
-static bool admit(struct server *server, uint32_t number, int fd)
+static bool admit(struct server *server, int fd)
 {
 	uint32_t most = server_limits(server)->max_connections;
 	interest_id oldest;
 
 	if (server_count(server, +1) <= most)
 		return true;
-	server_report(server, fd, &(struct report) { .kind = REPORT_FULL, .connection = number });
+	server_report(server, fd, &(struct report) { .kind = REPORT_FULL, .connection = server->accepted + 1 });
 	oldest = server_oldest(server);
 	if (oldest)
 		connection_close(server, oldest);
@@ -1032,11 +1033,9 @@ int connection_resume(struct server *server, int fd, const struct connection *re
 	return 0;
 }
 
-/* Returns whether it stays: its request may have been answered, and the connection closed, at once. */
-static bool open_connection(struct server *server, int fd, uint8_t name)
+static void begin(struct server *server, int fd, uint8_t name, bool admitted)
 {
 	uint32_t number = ++server->accepted;
-	bool admitted = admit(server, number, fd);
 	struct connection *c;
 	interest_id id;
 	struct turn t;
@@ -1050,7 +1049,7 @@ static bool open_connection(struct server *server, int fd, uint8_t name)
 		if (admitted)
 			server_count(server, -1);
 		(void) close(fd);
-		return false;
+		return;
 	}
 	if (interest_slot(id) >= server->high_slot)
 		server->high_slot = interest_slot(id) + 1;
@@ -1068,7 +1067,19 @@ static bool open_connection(struct server *server, int fd, uint8_t name)
 	}
 	if (r < 0)
 		connection_close(server, id);
-	return r >= 0;
+}
+
+void connection_begin(struct server *server, int fd, uint8_t name)
+{
+	begin(server, fd, name, true);
+}
+
+static void open_connection(struct server *server, int fd, uint8_t name)
+{
+	bool admitted = admit(server, fd);
+
+	if (!admitted || !balance_pass(server, fd, name))
+		begin(server, fd, name, admitted);
 }
 
 /* Out of descriptors or memory: nothing is accepted until a connection ends, or for a while.  Else the newcomer
@@ -1102,16 +1113,15 @@ void connection_accept_rest(struct server *server, const struct server_listener 
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
-			(void) open_connection(server, fd, listener->name);
+			open_connection(server, fd, listener->name);
 		else if (!accept_can_go_on(server, errno))
 			return;
 	}
 }
 
-/* Accepts some; returns whether there may be more, and how many of them stay. */
-static bool accept_some(struct server *server, const struct server_listener *listener, unsigned *ret_stay)
+/* Returns whether there may be more. */
+static bool accept_some(struct server *server, const struct server_listener *listener)
 {
-	*ret_stay = 0;
 	for (int i = 0; i < CONNECTION_ACCEPTS_PER_TURN; i++) {
 		int fd;
 
@@ -1121,7 +1131,7 @@ static bool accept_some(struct server *server, const struct server_listener *lis
 			return false;
 		fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			*ret_stay += open_connection(server, fd, listener->name);
+			open_connection(server, fd, listener->name);
 		else if (!accept_can_go_on(server, errno))
 			return false;
 	}
@@ -1131,11 +1141,8 @@ static bool accept_some(struct server *server, const struct server_listener *lis
 void connection_accept(void *arg, interest_id id, uint32_t ready)
 {
 	struct server *server = arg;
-	unsigned stay;
 
 	(void) ready;
-	if (accept_some(server, server_listener(server, id), &stay))
+	if (accept_some(server, server_listener(server, id)))
 		executor_again(server->ex, id);
-	if (stay > 0 && !server->paused)
-		server_let_others_accept(server, id);
 }

@@ -66,6 +66,9 @@ struct connection {
 /* Callback of a listener's interest; arg is the struct server. */
 void connection_accept(void *arg, interest_id id, uint32_t ready);
 
+/* Begins with a connection that was counted already: one that another worker accepted, and passed on. */
+void connection_begin(struct server *server, int fd, uint8_t name);
+
 /* Accepts what is queued, even in a pause, before a listener of our own is closed: nobody else would. */
 struct server_listener;
 void connection_accept_rest(struct server *server, const struct server_listener *listener);

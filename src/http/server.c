@@ -7,6 +7,7 @@
 
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "http/balance.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -16,7 +17,7 @@ enum {
 	DRAIN_MS	= 1000,
 	PAUSE_MS	= 100,
 	REPORT_EVERY_MS	= 1000,
-	EXTRA_SLOTS	= SERVER_REFUSALS_MAX + 4,	/* the worker's own interest, the pause, and some to spare */
+	EXTRA_SLOTS	= SERVER_REFUSALS_MAX + 5,	/* the worker's own interests, the pause, and some to spare */
 };
 
 /* Something changed that the main thread waits for. */
@@ -222,16 +223,6 @@ const struct server_listener *server_listener(const struct server *server, inter
 	return listener;
 }
 
-/* Of the workers that wait for one socket the kernel wakes the first, always the same.  Who leaves and comes back is
- * the last, and is told at once if somebody is queued. */
-void server_let_others_accept(struct server *server, interest_id id)
-{
-	if (!server_listener(server, id)->shared)
-		return;
-	await_listener(server, id, 0);
-	await_listener(server, id, POLLER_READ);
-}
-
 void server_pause(struct server *server)
 {
 	if (!server->paused) {
@@ -275,11 +266,9 @@ static int watch_listeners(struct server *server)
 
 uint32_t server_count(struct server *server, int change)
 {
-	uint32_t standing = atomic_load_explicit(&server->standing, memory_order_relaxed) + (uint32_t) change;
-	uint32_t all;
+	uint32_t standing = atomic_fetch_add(&server->standing, (uint32_t) change) + (uint32_t) change;
+	uint32_t all = atomic_fetch_add(server->options.connections, (uint32_t) change) + (uint32_t) change;
 
-	atomic_store_explicit(&server->standing, standing, memory_order_relaxed);
-	all = atomic_fetch_add(server->options.connections, (uint32_t) change) + (uint32_t) change;
 	if (standing == 0 && server->draining)	/* told when it can be seen, or main would look too early and sleep */
 		tell_main(server);
 	return all;
@@ -458,6 +447,7 @@ int server_new(struct server **ret, const struct server_options *options)
 	memset(server, 0, sizeof *server);
 	server->options = *options;
 	server->records.fd = -1;
+	server->passed[0] = server->passed[1] = -1;
 	for (size_t i = 0; i < options->n_names; i++)
 		server->names[i + 1] = hash_name(options->names[i]);
 	if (getrandom(server->seed, sizeof server->seed, 0) < 0) {
@@ -496,6 +486,9 @@ int server_new(struct server **ret, const struct server_options *options)
 	r = executor_watch(server->ex, -1, REGISTRY_STANDING, &server->pause_id);
 	if (r < 0)
 		goto fail;
+	r = balance_init(server);
+	if (r < 0)
+		goto fail;
 	*ret = server;
 	return 0;
 fail:
@@ -507,6 +500,7 @@ struct server *server_free(struct server *server)
 {
 	if (!server)
 		return NULL;
+	balance_deinit(server);
 	worker_free(server->worker);
 	while (server->held) {
 		struct held *older = server->held->older;

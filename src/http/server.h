@@ -67,6 +67,8 @@ struct server_options {
 	size_t n_listeners;
 	const char *const *names;		/* of listeners: the first is that of the number 1; needed only at the start */
 	size_t n_names;
+	struct server *const *peers;		/* all workers, this one among them, made before any is started; borrowed */
+	unsigned n_peers;			/* 0: it is alone */
 	const struct snapshot *snapshot;	/* to begin with; borrowed */
 	_Atomic uint32_t *connections;		/* of all workers; borrowed */
 	int answer_fd;				/* main's eventfd, written to when a question is answered; borrowed */
@@ -89,6 +91,9 @@ struct server {
 	uint32_t scanned;			/* where the last search for a connection of who is gone ended */
 	struct http_request request;		/* the last head of the turn: its bytes are the turn's */
 	struct held *held;			/* newest first */
+	int passed[2];				/* a pipe: newcomers that other workers pass on to this one, see balance.h */
+	interest_id passed_id;
+	unsigned last_peer;			/* that one was passed on to */
 	interest_id pause_id;
 	bool paused;				/* the listeners are not awaited */
 	bool draining;
@@ -111,7 +116,7 @@ struct server {
 	_Alignas(64) _Atomic uint64_t answered;
 	_Atomic uint64_t oldest_held;		/* the number of the oldest snapshot that it still needs */
 	_Atomic uint64_t requests;
-	_Atomic uint32_t standing;		/* its connections */
+	_Atomic uint32_t standing;		/* its connections; who passes one on to it counts it, too */
 	_Atomic uint64_t moved_ms;		/* as of the last question: when a body or an answer last went on */
 	_Atomic bool failed;			/* its loop ended with an error, which server_join returns */
 };
@@ -146,7 +151,6 @@ uint32_t server_count(struct server *server, int change);	/* connections of all 
 void server_hold(struct server *server, struct connection *connection, struct held *held);
 void server_let_go(struct server *server, struct connection *connection);
 const struct server_listener *server_listener(const struct server *server, interest_id id);	/* whose interest it is */
-void server_let_others_accept(struct server *server, interest_id id);	/* of a listener that accepted one that stays */
 void server_pause(struct server *server);			/* the listeners are not awaited for a while */
 void server_resume(struct server *server);			/* a connection ended, or the while is over */
 /* At most one of a failing kind in a second.  fd: whose peer is told; -1: nobody's. */
