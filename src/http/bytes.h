@@ -82,22 +82,3 @@ static inline const char *http_skip(const char *at, const char *stop, unsigned c
 		at++;
 	return at;
 }
-
-/* The same for HTTP_VALUE, eight bytes at a time while none of them is below SP or is DEL: values are most of
- * a head.  Subtracting borrows a byte's top bit when that byte is too small; a byte above it may borrow
- * wrongly then, but only then, so the test as a whole is exact.  HTAB stops it too: the table takes it. */
-static inline const char *http_skip_value(const char *at, const char *stop)
-{
-	const uint64_t each = 0x0101010101010101;
-	uint64_t word;
-	uint64_t del;
-
-	while (stop - at >= 8) {
-		memcpy(&word, at, sizeof word);
-		del = word ^ each * 0x7f;	/* zero where the byte is DEL */
-		if ((((word - each * ' ') & ~word) | ((del - each) & ~del)) & each << 7)
-			break;
-		at += 8;
-	}
-	return http_skip(at, stop, HTTP_VALUE);
-}

@@ -12,7 +12,7 @@
  * apart.
  */
 #include "http/parser.h"
-#include "http/bytes.h"
+#include "http/blocks.h"
 
 #include <arpa/inet.h>
 
@@ -544,7 +544,7 @@ static int parse_fields(struct head *head, const char **at_p, const char *end, c
 			return -431;
 
 		name.at = at;
-		at = http_skip(at, fields.stop, HTTP_TOKEN);
+		at = http_skip_name(at, fields.stop);
 		if (at == fields.stop)
 			return fields.at_stop;
 		name.length = (size_t) (at - name.at);
