@@ -4,6 +4,7 @@
 #include "http_fixture.h"
 
 #include "http/balance.h"
+#include "http/variables.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -542,6 +543,92 @@ START_TEST(two_workers_share_one_limit)
 }
 END_TEST
 
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+/* Behind the server's mapping. */
+static size_t bytes_in_use(void)
+{
+	struct stat stat;
+
+	ck_assert_int_eq(fstat(site.server->records.fd, &stat), 0);
+	return (size_t) stat.st_blocks * 512;
+}
+
+static void say_times(struct client *client, char c, size_t n)
+{
+	char *bytes = malloc(n);
+
+	ck_assert_ptr_nonnull(bytes);
+	memset(bytes, c, n);
+	say_bytes(client, bytes, n);
+	free(bytes);
+}
+
+/* The longest head that is allowed, but for its end; then, when the server has looked at all of it, its end, and requests
+ * whose answers nobody reads. */
+static void begin_to_take_the_most(struct client *client)
+{
+	say(client, "GET /");
+	say_times(client, 'p', HTTP_REQUEST_LINE_MAX - strlen("GET / HTTP/1.1"));
+	say(client, " HTTP/1.1\r\nHost: a\r\nX: ");
+	say_times(client, 'x', HTTP_HEADER_MAX - strlen("Host: a\r\nX: \r\n"));
+}
+
+/* In one piece, or all would be answered in between, and all memory given back. */
+static void ask_without_listening(struct client *client)
+{
+	static char text[RECORDS_READ_MAX] = "\r\n\r\n";
+	static const size_t each = sizeof GET - 1;
+
+	for (size_t at = 4; at + each <= sizeof text; at += each)
+		memcpy(text + at, GET, each);
+	say_bytes(client, text, 4 + (sizeof text - 4) / each * each);
+}
+
+/* An answer that is due later, and repeats what it can. */
+static void ask_for_later(struct client *client)
+{
+	say(client, "GET /later/");
+	say_times(client, 'p', HTTP_VARIABLES_TEXT_MAX - 100);
+	say(client, " HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+START_TEST(no_connections_take_more_than_they_were_said_to)
+{
+	enum { CLIENTS = 8 };
+	static struct client client[CLIENTS];
+	static char page[SERVER_SHORT_BODY];
+	struct http_field repeats = { SLICE("X"), SLICE("${path}") };
+	const struct route_setting routes[] = {
+		{ .on = ROUTE_ALWAYS, .answer = answer_with((struct slice) { page, sizeof page }) },
+		{ .on = ROUTE_ALWAYS, .path = SLICE("/later/"), .prefix = true, .delay_ms = 600 * 1000, .section = SLICE("later"),
+		  .answer = { .status = 200, .fields = &repeats, .n_fields = 1 } },
+	};
+	size_t spill = connection_spill_bytes(&generous_limits), tables;
+
+	site_open_routes(&site, _i, &generous_limits, routes, 2);
+	tables = records_bytes(site.server->records.slots);
+	for (int i = 0; i < CLIENTS; i++) {
+		client_open_with(&client[i], &site, 4096);
+		begin_to_take_the_most(&client[i]);
+	}
+	WAIT_UNTIL(&site, bytes_in_use() > CLIENTS * (HTTP_REQUEST_LINE_MAX + HTTP_HEADER_MAX));
+	for (int i = 0; i < CLIENTS; i++)
+		ask_without_listening(&client[i]);
+	WAIT_UNTIL(&site, bytes_in_use() > CLIENTS * (HTTP_REQUEST_LINE_MAX + HTTP_HEADER_MAX + SERVER_SHORT_BODY));
+	ck_assert_uint_le(bytes_in_use(), tables + CLIENTS * spill);
+	for (int i = 0; i < CLIENTS; i++) {
+		client_close(&client[i]);
+		client_open(&client[i], &site);
+		ask_for_later(&client[i]);
+	}
+	WAIT_UNTIL(&site, bytes_in_use() > CLIENTS * (HTTP_VARIABLES_TEXT_MAX - 4096));
+	ck_assert_uint_le(bytes_in_use(), tables + CLIENTS * spill);
+	for (int i = 0; i < CLIENTS; i++)
+		client_close(&client[i]);
+}
+END_TEST
+
 #define ADD(test) tcase_add_loop_test(tests, test, 0, WAYS)
 
 int main(void)
@@ -572,6 +659,7 @@ int main(void)
 	ADD(who_was_passed_on_and_never_taken_is_closed);
 	ADD(who_cannot_be_passed_on_stays);
 	ADD(two_workers_share_one_limit);
+	ADD(no_connections_take_more_than_they_were_said_to);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -257,6 +257,32 @@ START_TEST(a_head_that_repeats_something_of_the_request_is_known)
 }
 END_TEST
 
+START_TEST(what_it_takes_can_be_measured_without_making_it)
+{
+	struct route_settings settings = { .routes = two, .n_routes = 2 };
+	struct snapshot_size size;
+
+	ck_assert_int_eq(snapshot_new(&f.snapshot, 1, &limits, &settings, 0), 0);
+	ck_assert_int_eq(snapshot_measure(&size, &settings, 0), 0);
+	ck_assert_uint_eq(size.image_length, f.snapshot->image_length);
+	ck_assert_uint_eq(size.heads_length, snapshot_heads_length(f.snapshot));
+	ck_assert_uint_eq(size.n_answers, f.snapshot->n_answers);
+	ck_assert_uint_gt(size.bytes, size.image_length + size.n_answers * sizeof *f.snapshot->answers);
+}
+END_TEST
+
+START_TEST(what_is_too_long_cannot_be_measured_either)
+{
+	static char value[HTTP_HEAD_MAX];
+	struct http_field field = { SLICE("X"), { memset(value, 'x', sizeof value), sizeof value } };
+	struct route_setting route = { .on = ROUTE_ALWAYS, .answer = { .status = 200, .fields = &field, .n_fields = 1 } };
+	struct route_settings settings = { .routes = &route, .n_routes = 1 };
+	struct snapshot_size size;
+
+	ck_assert_int_eq(snapshot_measure(&size, &settings, 0), -E2BIG);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("snapshot");
@@ -278,6 +304,8 @@ int main(void)
 	tcase_add_loop_test(tests, when_it_cannot_be_mapped_it_fails_and_leaves_nothing_open, 0, 2);
 	tcase_add_test(tests, a_page_that_many_answers_share_is_there_once);
 	tcase_add_test(tests, a_head_that_repeats_something_of_the_request_is_known);
+	tcase_add_test(tests, what_it_takes_can_be_measured_without_making_it);
+	tcase_add_test(tests, what_is_too_long_cannot_be_measured_either);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

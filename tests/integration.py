@@ -919,6 +919,20 @@ def _():
         equal(path in out, True)
 
 
+@test("--check says how much memory the limits can take, and with larger limits more")
+def _():
+    def most(setting):
+        status, out, errors = run("--check", "-o", "server.workers=1", "-o", setting)
+        equal((status, errors), (0, ""))
+        line = re.search(r"^memory: at most ([0-9.]+) ([KMG])iB, if each of (\d+) connections .*; ([0-9.]+) MiB, if all are idle$",
+                         out, re.MULTILINE)
+        equal(bool(line), True, out)
+        return float(line.group(1)) * 1024 ** "KMG".index(line.group(2)), int(line.group(3))
+    few, many, long = most("limits.max_connections=100"), most("limits.max_connections=1000"), most("limits.max_header=256K")
+    equal((few[1], many[1], long[1]), (100, 1000, 10000))
+    equal(few[0] * 5 < many[0] < few[0] * 10 < long[0] / 10, True, (few, many, long))
+
+
 @test("--check lists every mistake of a bad file and exits with 78")
 def _():
     with config_file(BAD) as path:

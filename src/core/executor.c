@@ -70,6 +70,11 @@ struct executor *executor_free(struct executor *ex)
 	return NULL;
 }
 
+size_t executor_bytes(uint32_t slots)
+{
+	return sizeof(struct executor) + registry_bytes(slots);
+}
+
 int executor_watch(struct executor *ex, int fd, enum registry_kind kind, interest_id *ret_id)
 {
 	return registry_add(&ex->registry, fd, kind, ret_id);

@@ -31,6 +31,7 @@ typedef void executor_timer_fn(void *arg, interest_id id);
 int executor_new(struct executor **ret, struct poller *poller, struct channel *channel, uint32_t slots,
 		 struct timer *timers);
 struct executor *executor_free(struct executor *ex);			/* NULL is fine; returns NULL */
+size_t executor_bytes(uint32_t slots);	/* what one takes at most, without the timers that it borrows */
 
 int executor_watch(struct executor *ex, int fd, enum registry_kind kind, interest_id *ret_id);	/* borrows fd */
 void executor_forget(struct executor *ex, interest_id id);		/* before closing fd; gone already is fine */

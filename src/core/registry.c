@@ -10,16 +10,20 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stddef.h>
 #include <sys/mman.h>
 
 static_assert(sizeof(struct interest) <= 32, "two interests share a cache line");
+
+size_t registry_bytes(uint32_t slots)
+{
+	return slots * sizeof(struct interest);
+}
 
 int registry_init(struct registry *registry, struct poller *poller, uint32_t slots)
 {
 	void *at;
 
-	at = mmap(NULL, slots * sizeof *registry->at, PROT_READ | PROT_WRITE,
+	at = mmap(NULL, registry_bytes(slots), PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED)
 		return -errno;
@@ -31,7 +35,7 @@ int registry_init(struct registry *registry, struct poller *poller, uint32_t slo
 void registry_deinit(struct registry *registry)
 {
 	if (registry->at)
-		(void) munmap(registry->at, registry->slots * sizeof *registry->at);
+		(void) munmap(registry->at, registry_bytes(registry->slots));
 	*registry = (struct registry) { 0 };
 }
 

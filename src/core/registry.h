@@ -13,6 +13,7 @@
 #include "core/poller.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef uint64_t interest_id;		/* slot in the lower, generation in the upper half; 0 names nothing */
@@ -57,6 +58,7 @@ struct registry {
 };
 
 int registry_init(struct registry *registry, struct poller *poller, uint32_t slots);
+size_t registry_bytes(uint32_t slots);	/* what it takes at most */
 void registry_deinit(struct registry *registry);
 
 /* Takes a slot; the kernel is told at the first registry_want.  -ENOSPC: the table is full. */

@@ -73,6 +73,11 @@ struct worker *worker_free(struct worker *w)
 	return NULL;
 }
 
+size_t worker_bytes(uint32_t slots)
+{
+	return sizeof(struct worker) + CHANNEL_CAPACITY * sizeof(struct event) + executor_bytes(slots);
+}
+
 struct executor *worker_executor(struct worker *w)
 {
 	return w->executor;

@@ -24,6 +24,8 @@ typedef void worker_fn(void *arg);
 int worker_new(struct worker **ret, enum worker_mode mode, uint32_t slots, struct timer *timers);
 struct worker *worker_free(struct worker *w);			/* when it has been joined; NULL is fine; returns NULL */
 
+size_t worker_bytes(uint32_t slots);	/* what one takes at most, without the timers that it borrows */
+
 struct executor *worker_executor(struct worker *w);		/* before the start, or on the executor's thread */
 
 /* Starts the thread(s).  On the executor's thread on_ask runs after each worker_ask (several may melt into one), and

@@ -90,6 +90,7 @@ enum { CONF_UNIT_MAX = 300 };
 const char *conf_unit(const char *file, char to[CONF_UNIT_MAX]);
 
 struct conf *conf_free(struct conf *conf);			/* NULL is fine; returns NULL */
+size_t conf_bytes(const struct conf *conf);			/* what it takes: its bodies, above all */
 void conf_errors_clear(struct conf_errors *errors);
 
 /* One "FILE:LINE: message" (or "FILE: message") as it is shown to a person; returns a new string, or NULL. */
@@ -99,6 +100,8 @@ char *conf_error_text(const struct conf_error *error);
  * listeners, the first has the number 1; what is for others is left out. */
 int conf_routes(const struct conf *conf, const char *const *names, size_t n_names, struct route_settings *ret);
 void conf_routes_free(struct route_settings *settings);
+/* The names that the configuration itself speaks of, each once; borrowed. */
+size_t conf_own_names(const struct conf *conf, const char *names[ROUTE_NAMES_MAX]);
 
 /* Replaces all that is configured by one answer, which is borrowed. */
 void conf_answer_only(struct conf *conf, const struct http_answer *answer);

@@ -677,6 +677,46 @@ void conf_routes_free(struct route_settings *settings)
 	*settings = (struct route_settings) { 0 };
 }
 
+size_t conf_own_names(const struct conf *conf, const char *names[ROUTE_NAMES_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->n_answers && n < ROUTE_NAMES_MAX; i++) {
+		const char *name = conf->answers[i]->listener;
+
+		if (name && number_of(name, names, n) == 0)
+			names[n++] = name;
+	}
+	return n;
+}
+
+static size_t text_bytes(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static size_t answer_bytes(const struct conf_answer *answer)
+{
+	size_t bytes = sizeof *answer + text_bytes(answer->name) + text_bytes(answer->host) + text_bytes(answer->path) +
+		       text_bytes(answer->listener) + text_bytes(answer->body_file) + text_bytes(answer->methods) +
+		       text_bytes(answer->enable_if_exists) + text_bytes(answer->content_type) + answer->gzip_body.length + 1;
+
+	if (!answer->foreign_body)
+		bytes += answer->answer.body.length + 1;
+	for (size_t i = 0; i < answer->n_own_fields; i++)
+		bytes += sizeof *answer->fields + sizeof *answer->field_texts + text_bytes(answer->field_texts[i]);
+	return bytes;
+}
+
+size_t conf_bytes(const struct conf *conf)
+{
+	size_t bytes = sizeof *conf;
+
+	for (size_t i = 0; i < conf->n_answers; i++)
+		bytes += sizeof(struct conf_answer *) + answer_bytes(conf->answers[i]);
+	return bytes;
+}
+
 void conf_answer_only(struct conf *conf, const struct http_answer *answer)
 {
 	while (conf->n_answers > 1)

@@ -602,6 +602,11 @@ static int fill_standard_descriptors(void)
 	return 0;
 }
 
+size_t log_bytes(void)
+{
+	return sizeof logger;
+}
+
 int log_open(void)
 {
 	logger.to_journal = stderr_is_journal();

@@ -51,6 +51,7 @@ enum log_kind {			/* each has a MESSAGE_ID of its own, and an entry in systemd/r
 	LOG_KINDS,
 };
 
+size_t log_bytes(void);				/* what it takes at most */
 int log_open(void);				/* first of all; decides where to; level is LOG_INFO until log_set_level */
 void log_set_level(int priority);		/* less important lines are left out, but not requests, which have
 						 * log.access of their own; from the main thread, at any time */

@@ -11,6 +11,7 @@
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "daemon/daemon.h"
+#include "daemon/memory.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/stopping.h"
@@ -215,6 +216,23 @@ static void print_errors(const struct conf_errors *errors)
 	}
 }
 
+static int say_good(const char *file, const struct conf *conf)
+{
+	char most[MEMORY_TEXT_MAX], idle[MEMORY_TEXT_MAX];
+	struct memory memory;
+	int r = memory_of(&memory, conf);
+
+	if (r < 0) {
+		(void) fprintf(stderr, "%s: %s\n", file, loading_why_not(r));
+		return r == -ENOMEM ? EX_OSERR : EX_CONFIG;
+	}
+	(void) printf("%s: good%s\n", file,
+		      access(file, F_OK) == 0 ? "" : " (there is no such file; the built-in defaults are in force)");
+	(void) printf("memory: at most %s, if each of %u connections has half a request and unread answers; %s, if all are idle\n",
+		      memory_text(memory.most, most), conf->limits.max_connections, memory_text(memory.idle, idle));
+	return 0;
+}
+
 static int check(const struct options *options, bool dump)
 {
 	const char *file = options->source.file;
@@ -235,8 +253,7 @@ static int check(const struct options *options, bool dump)
 	} else if (dump) {
 		conf_dump(conf, stdout);
 	} else {
-		(void) printf("%s: good%s\n", file,
-			      access(file, F_OK) == 0 ? "" : " (there is no such file; the built-in defaults are in force)");
+		status = say_good(file, conf);
 	}
 	conf_errors_clear(&errors);
 	conf_free(conf);

@@ -13,7 +13,7 @@ static const char help[] =
 	"  -c, --config FILE            read FILE and FILE.d/*.conf, not " SYSCONFDIR "/reactord.conf\n"
 	"  -l, --listen ADDR            listen on ADDR, in place of server.listen; repeatable\n"
 	"  -o, --set SECTION.KEY=VALUE  set one key, over what the files say; repeatable\n"
-	"  -t, --check                  say whether the configuration is good, and exit\n"
+	"  -t, --check                  say whether the configuration is good and what memory it can take\n"
 	"  -T, --dump-config            print the settings in force, and exit\n"
 	"      --reload [PID]           make a running reactord read its configuration again\n"
 	"      --stopping [PID]         for ExecStop=: tell a reactord that it is stopped, not restarted\n"

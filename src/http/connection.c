@@ -61,6 +61,32 @@ struct turn {
 
 static void on_ready(void *arg, interest_id id, uint32_t ready);
 
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+/* What variables say of a request whose answer is made in a later turn, maybe by the next process: its id is in the log
+ * by then. */
+struct kept {
+	uint64_t id[2];
+	uint32_t host, path, query;	/* lengths of what follows */
+	uint32_t has_query;
+	char text[];
+};
+
+static_assert(sizeof(struct kept) + HTTP_VARIABLES_TEXT_MAX <= RECORDS_KEPT_MAX, "what is kept has its place");
+
+/* Half a head that lacks its last byte, and what one more receive brought behind it, which is more than is ever left over;
+ * answers that nobody reads; and a request that its answer, which is due later, repeats. */
+size_t connection_spill_bytes(const struct http_limits *limits)
+{
+	return records_spill_bytes(limits->max_request_line + limits->max_header + 2 * RECORDS_READ_MAX, RECORDS_OUTPUT_MAX,
+				   sizeof(struct kept) + HTTP_VARIABLES_TEXT_MAX);
+}
+
+size_t connection_refused_bytes(void)
+{
+	return records_spill_bytes(0, HTTP_HEAD_MAX + SERVER_SHORT_BODY, 0);
+}
+
 /* --- answering --------------------------------------------------------------------------------------------------- */
 
 /* Read once in a turn that answers; the coarse clock is no system call, and some milliseconds late at most. */
@@ -80,17 +106,6 @@ static uint64_t number_of_request(const struct connection *c)
 {
 	return (uint64_t) c->number << 32 | c->requests;
 }
-
-/* What variables say of a request whose answer is made in a later turn, maybe by the next process: its id is in the log
- * by then. */
-struct kept {
-	uint64_t id[2];
-	uint32_t host, path, query;	/* lengths of what follows */
-	uint32_t has_query;
-	char text[];
-};
-
-static_assert(sizeof(struct kept) + HTTP_VARIABLES_TEXT_MAX <= RECORDS_KEPT_MAX, "what is kept has its place");
 
 /* Of the request only what the answer repeats. */
 static struct http_request repeated(const struct http_request *request, unsigned variables)

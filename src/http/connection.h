@@ -63,6 +63,12 @@ struct connection {
 	uint32_t in_kernel;			/* sent and not taken by the client when TIMER_WRITE was started */
 };
 
+enum {				/* bytes of ours while it is idle */
+	CONNECTION_IDLE_BYTES = sizeof(struct connection) + sizeof(struct timer) + sizeof(struct interest),
+};
+size_t connection_spill_bytes(const struct http_limits *limits);	/* that one can have beside that, at most */
+size_t connection_refused_bytes(void);				/* the same, of one that is answered 503 for want of room */
+
 /* Callback of a listener's interest; arg is the struct server. */
 void connection_accept(void *arg, interest_id id, uint32_t ready);
 

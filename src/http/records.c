@@ -16,21 +16,37 @@ enum { LARGEST_PAGE = 64 * 1024, SPILL = RECORDS_INPUT_MAX + RECORDS_OUTPUT_MAX 
 static_assert(sizeof(struct connection) <= 64, "a record is one cache line");
 static_assert(SPILL % LARGEST_PAGE == 0, "spills begin at a page");
 
-static size_t round_up(size_t n)
+static size_t round_up(size_t n, size_t to)
 {
-	size_t to = LARGEST_PAGE;
-
 	return (n + to - 1) / to * to;
+}
+
+static size_t connections_bytes(uint32_t slots)
+{
+	return round_up(slots * sizeof(struct connection), LARGEST_PAGE);
+}
+
+static size_t timers_bytes(uint32_t slots)
+{
+	return round_up(slots * sizeof(struct timer), LARGEST_PAGE);
+}
+
+size_t records_bytes(uint32_t slots)
+{
+	return connections_bytes(slots) + timers_bytes(slots) + round_up(RECORDS_INPUT_MAX + RECORDS_OUTPUT_MAX, LARGEST_PAGE);
+}
+
+size_t records_spill_bytes(size_t input, size_t output, size_t kept)
+{
+	size_t page = (size_t) sysconf(_SC_PAGESIZE);
+
+	return round_up(input, page) + round_up(output, page) + round_up(kept, page);
 }
 
 int records_init(struct records *records, uint32_t slots)
 {
-	size_t connections = round_up(slots * sizeof(struct connection));
-	size_t timers = round_up(slots * sizeof(struct timer));
-	size_t buffers = round_up(RECORDS_INPUT_MAX + RECORDS_OUTPUT_MAX);
-
 	*records = (struct records) { .fd = -1, .slots = slots };
-	records->length = connections + timers + buffers + (size_t) slots * SPILL;
+	records->length = records_bytes(slots) + (size_t) slots * SPILL;
 	records->fd = memfd_create("reactord-records", MFD_CLOEXEC);
 	if (records->fd < 0 || ftruncate(records->fd, (off_t) records->length) < 0)
 		goto fail;
@@ -41,10 +57,10 @@ int records_init(struct records *records, uint32_t slots)
 		goto fail;
 	}
 	records->connections = (struct connection *) records->base;
-	records->timers = (struct timer *) (records->base + connections);
-	records->input = records->base + connections + timers;
+	records->timers = (struct timer *) (records->base + connections_bytes(slots));
+	records->input = (char *) records->timers + timers_bytes(slots);
 	records->output = records->input + RECORDS_INPUT_MAX;
-	records->spills = records->base + connections + timers + buffers;
+	records->spills = records->base + records_bytes(slots);
 	/* A core dump would bring every hole of it into being. */
 	(void) madvise(records->spills, (size_t) slots * SPILL, MADV_DONTDUMP);
 	return 0;

@@ -37,6 +37,8 @@ struct records {
 };
 
 int records_init(struct records *records, uint32_t slots);
+size_t records_bytes(uint32_t slots);	/* what it takes at most, without what is spilled */
+size_t records_spill_bytes(size_t input, size_t output, size_t kept);	/* what one slot takes, with so much in each place */
 void records_deinit(struct records *records);
 
 char *records_spilled_input(struct records *records, uint32_t slot);	/* RECORDS_INPUT_MAX */

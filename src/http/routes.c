@@ -71,7 +71,7 @@ struct routes {
 	const struct table *by_name[ROUTE_NAMES_MAX + 1];
 	const _Atomic bool *on;		/* borrowed */
 	char *text;			/* owned: what slices point to */
-	size_t text_length;
+	size_t text_length, text_size;
 };
 
 /* --- the built-in answers ---------------------------------------------------------------------------------------- */
@@ -419,7 +419,8 @@ int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t 
 	routes->on = on;
 	routes->n_routes = settings->n_routes;
 	routes->routes = calloc(settings->n_routes, sizeof *routes->routes);
-	routes->text = malloc(text_size(settings) + 1);
+	routes->text_size = text_size(settings) + 1;
+	routes->text = malloc(routes->text_size);
 	m.answers = calloc(ROUTE_FIXED + settings->n_routes * ROUTE_ANSWERS_EACH, sizeof *m.answers);
 	if (!routes->routes || !routes->text || !m.answers)
 		goto fail;
@@ -449,6 +450,14 @@ struct routes *routes_free(struct routes *routes)
 	free(routes->text);
 	free(routes);
 	return NULL;
+}
+
+/* Each table is counted as if every route were in it. */
+size_t routes_bytes(const struct routes *routes)
+{
+	size_t table = sizeof *routes->tables + (routes->n_routes + 1) * (sizeof(struct pattern) + sizeof(struct host));
+
+	return sizeof *routes + routes->n_routes * sizeof *routes->routes + routes->text_size + routes->n_tables * table;
 }
 
 /* --- finding ----------------------------------------------------------------------------------------------------- */

@@ -84,6 +84,7 @@ struct routes;
 int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t *ret_n, const struct route_settings *settings,
 	       const _Atomic bool *on);
 struct routes *routes_free(struct routes *routes);		/* NULL is fine; returns NULL */
+size_t routes_bytes(const struct routes *routes);		/* what they take, without the answers */
 
 /* The number of the answer to a request that came by a listener of that name.  scratch: 3 * HTTP_REQUEST_LINE_MAX bytes. */
 uint32_t routes_find(const struct routes *routes, uint8_t name, const struct http_request *request, char *scratch);

@@ -38,6 +38,11 @@ static struct held *held_free(struct held *held)
 	return NULL;
 }
 
+size_t server_held_bytes(uint32_t n_answers, size_t heads_length)
+{
+	return sizeof(struct held) + heads_length + n_answers * sizeof *((struct held *) NULL)->ready;
+}
+
 /* Copies the heads out of the image: only a worker's own copy can get a new Date every second. */
 static struct held *held_new(const struct snapshot *snapshot)
 {
@@ -46,16 +51,12 @@ static struct held *held_new(const struct snapshot *snapshot)
 
 	if (!held)
 		return NULL;
-	for (uint32_t i = 0; i < snapshot->n_answers; i++)
-		for (int p = 0; p < HTTP_PERSISTENCES; p++)
-			length += snapshot->answers[i].head_length[p];
 	held->snapshot = snapshot;
-	held->bytes = malloc(length);
+	held->bytes = malloc(snapshot_heads_length(snapshot));
 	held->ready = calloc(snapshot->n_answers, sizeof *held->ready);
 	if (!held->bytes || !held->ready)
 		return held_free(held);
 
-	length = 0;
 	for (uint32_t i = 0; i < snapshot->n_answers; i++) {
 		const struct prepared *prepared = &snapshot->answers[i];
 
@@ -434,12 +435,29 @@ static uint32_t hash_name(const char *name)
 	return hash ? hash : 1;
 }
 
+/* A slot that is freed while its connection waits to be run again is free only in the next turn. */
+static uint32_t slots_for(uint32_t max_connections, size_t n_listeners)
+{
+	return max_connections + EXTRA_SLOTS + (uint32_t) n_listeners * (1 + CONNECTION_ACCEPTS_PER_TURN);
+}
+
+size_t server_bytes(uint32_t max_connections, size_t n_listeners)
+{
+	uint32_t slots = slots_for(max_connections, n_listeners);
+
+	return sizeof(struct server) + sizeof(struct report_ring) + (n_listeners + 1) * sizeof(struct server_listener) +
+	       SERVER_DISCARD_MAX + records_bytes(slots) + worker_bytes(slots);
+}
+
+size_t server_refusals_bytes(void)
+{
+	return SERVER_REFUSALS_MAX * connection_refused_bytes();
+}
+
 int server_new(struct server **ret, const struct server_options *options)
 {
 	struct server *server = aligned_alloc(64, sizeof *server);
-	/* A slot that is freed while its connection waits to be run again is free only in the next turn. */
-	uint32_t slots = options->max_connections + EXTRA_SLOTS +
-			 (uint32_t) options->n_listeners * (1 + CONNECTION_ACCEPTS_PER_TURN);
+	uint32_t slots = slots_for(options->max_connections, options->n_listeners);
 	int r;
 
 	if (!server)

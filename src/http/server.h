@@ -134,6 +134,12 @@ uint64_t server_drain(struct server *server);			/* accept no more, end what stan
 uint64_t server_stop(struct server *server);			/* close everything and leave */
 int server_join(struct server *server);
 
+/* What one takes at most: without connections that have anything beside their records, and without snapshots; what
+ * connections that are answered 503 for want of room have; and its copy of a snapshot's heads. */
+size_t server_bytes(uint32_t max_connections, size_t n_listeners);
+size_t server_refusals_bytes(void);
+size_t server_held_bytes(uint32_t n_answers, size_t heads_length);
+
 /* The worker answers and then stands still, so that the main thread may read all that is the worker's, until the thaw. */
 uint64_t server_freeze(struct server *server);
 void server_thaw(struct server *server);

@@ -116,21 +116,30 @@ static int make_image(struct snapshot *s, const struct route_answer *answers)
 	return 0;
 }
 
+static int number_answers(struct snapshot *s, struct route_answer **ret_answers, const struct route_settings *settings,
+			  size_t n_switches)
+{
+	int r;
+
+	s->on = calloc(n_switches + 1, sizeof *s->on);
+	if (!s->on)
+		return -ENOMEM;
+	r = routes_new(&s->routes, ret_answers, &s->n_answers, settings, s->on);
+	if (r < 0)
+		return r;
+	s->answers = calloc(s->n_answers, sizeof *s->answers);
+	return s->answers ? 0 : -ENOMEM;
+}
+
 static int fill(struct snapshot *s, const struct route_settings *settings, size_t n_switches)
 {
 	cleanup(free_pointer) struct route_answer *answers = NULL;
 	void *image;
 	int r;
 
-	s->on = calloc(n_switches + 1, sizeof *s->on);
-	if (!s->on)
-		return -ENOMEM;
-	r = routes_new(&s->routes, &answers, &s->n_answers, settings, s->on);
+	r = number_answers(s, &answers, settings, n_switches);
 	if (r < 0)
 		return r;
-	s->answers = calloc(s->n_answers, sizeof *s->answers);
-	if (!s->answers)
-		return -ENOMEM;
 	r = make_image(s, answers);
 	if (r < 0)
 		return r;
@@ -160,6 +169,41 @@ int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limit
 	}
 	*ret = s;
 	return 0;
+}
+
+size_t snapshot_heads_length(const struct snapshot *s)
+{
+	size_t length = 0;
+
+	for (uint32_t i = 0; i < s->n_answers; i++)
+		for (int p = 0; p < HTTP_PERSISTENCES; p++)
+			length += s->answers[i].head_length[p];
+	return length;
+}
+
+int snapshot_measure(struct snapshot_size *ret, const struct route_settings *settings, size_t n_switches)
+{
+	cleanup(free_pointer) struct route_answer *answers = NULL;
+	struct snapshot *s = calloc(1, sizeof *s);
+	struct image measured = { 0 };
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->image_fd = -1;
+	r = number_answers(s, &answers, settings, n_switches);
+	if (r == 0)
+		r = prepare_all(s, &measured, answers);
+	if (r == 0)
+		*ret = (struct snapshot_size) {
+			.bytes = sizeof *s + (n_switches + 1) * sizeof *s->on + s->n_answers * sizeof *s->answers +
+				 routes_bytes(s->routes) + measured.length,
+			.image_length = measured.length,
+			.heads_length = snapshot_heads_length(s),
+			.n_answers = s->n_answers,
+		};
+	snapshot_free(s);
+	return r;
 }
 
 struct snapshot *snapshot_free(struct snapshot *s)

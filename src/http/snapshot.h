@@ -42,4 +42,13 @@ struct snapshot {
 /* The settings are copied.  -E2BIG: a head is too large; -EFBIG: all together are. */
 int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits, const struct route_settings *settings,
 		 size_t n_switches);
+size_t snapshot_heads_length(const struct snapshot *snapshot);	/* of all together */
+
+/* What a snapshot of these settings takes, without making it. */
+struct snapshot_size {
+	size_t bytes;			/* its image included */
+	size_t image_length, heads_length;
+	uint32_t n_answers;
+};
+int snapshot_measure(struct snapshot_size *ret, const struct route_settings *settings, size_t n_switches);
 struct snapshot *snapshot_free(struct snapshot *snapshot);	/* NULL is fine; returns NULL */
