@@ -122,6 +122,28 @@ START_TEST(a_spill_that_was_given_back_is_zeros)
 }
 END_TEST
 
+START_TEST(what_is_trimmed_is_given_back_and_no_record_before_it)
+{
+	enum { MANY = 5000, STAY = 3 };
+	struct records many;
+	struct stat stat;
+
+	ck_assert_int_eq(records_init(&many, MANY), 0);
+	memset(many.connections, 1, MANY * sizeof *many.connections);
+	memset(many.timers, 2, MANY * sizeof *many.timers);
+	memset(many.input, 3, RECORDS_INPUT_MAX);
+	memset(many.output, 4, RECORDS_OUTPUT_MAX);
+	*records_spilled_input(&many, 0) = 5;
+	records_trim(&many, STAY);
+	ck_assert_int_eq(fstat(many.fd, &stat), 0);
+	ck_assert_uint_eq((size_t) stat.st_blocks * 512, 3 * (size_t) sysconf(_SC_PAGESIZE));
+	ck_assert_int_eq(((char *) &many.connections[STAY])[-1], 1);
+	ck_assert_int_eq(((char *) &many.timers[STAY])[-1], 2);
+	ck_assert_int_eq(*records_spilled_input(&many, 0), 5);
+	records_deinit(&many);
+}
+END_TEST
+
 START_TEST(one_byte_costs_one_page)
 {
 	*records_spilled_output(&records, 7) = 'a';
@@ -162,6 +184,7 @@ int main(void)
 	tcase_add_test(tests, every_place_can_be_filled_without_touching_another);
 	tcase_add_test(tests, a_spill_is_given_back_whole_and_alone);
 	tcase_add_test(tests, a_spill_that_was_given_back_is_zeros);
+	tcase_add_test(tests, what_is_trimmed_is_given_back_and_no_record_before_it);
 	tcase_add_test(tests, one_byte_costs_one_page);
 	tcase_add_test(tests, a_mapping_that_cannot_be_made_is_an_error_and_leaves_nothing_open);
 	suite_add_tcase(suite, tests);

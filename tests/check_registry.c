@@ -9,6 +9,7 @@
 #include "fixture.h"
 
 #include <sys/epoll.h>
+#include <sys/mman.h>
 
 enum { SLOTS = 4 };
 
@@ -367,6 +368,83 @@ START_TEST(a_large_table_costs_memory_only_as_it_is_used)
 }
 END_TEST
 
+/* Some pages of interests without a descriptor. */
+enum { MANY = 2000, STAY = 3 };
+
+static void fill_table(struct registry *table, interest_id ids[MANY])
+{
+	ck_assert_int_eq(registry_init(table, &f.poller, MANY), 0);
+	for (int i = 0; i < MANY; i++)
+		ck_assert_int_eq(registry_add(table, -1, REGISTRY_STANDING, &ids[i]), 0);
+}
+
+static size_t resident_pages(const struct registry *table)
+{
+	size_t page = (size_t) sysconf(_SC_PAGESIZE), n = 0;
+	unsigned char resident[MANY * sizeof *table->at / 4096 + 1];
+
+	ck_assert_int_eq(mincore(table->at, registry_bytes(MANY), resident), 0);
+	for (size_t i = 0; i * page < registry_bytes(MANY); i++)
+		n += resident[i] & 1;
+	return n;
+}
+
+START_TEST(a_table_that_is_trimmed_gives_back_all_behind_the_last_that_stays)
+{
+	static interest_id ids[MANY];
+	struct registry table;
+
+	fill_table(&table, ids);
+	ck_assert_uint_gt(resident_pages(&table), 1);
+	ck_assert_uint_eq(registry_trim(&table), MANY);
+	for (int i = 0; i < MANY; i++)
+		if (i != STAY)
+			registry_remove(&table, ids[i]);
+	ck_assert_uint_eq(registry_trim(&table), STAY + 1);
+	ck_assert_uint_eq(resident_pages(&table), 1);
+	ck_assert_ptr_nonnull(registry_get(&table, ids[STAY]));
+	for (int i = 0; i < MANY - 1; i++)		/* all others can be had again */
+		ck_assert_int_eq(registry_add(&table, -1, REGISTRY_STANDING, &ids[i]), 0);
+	ck_assert_int_eq(registry_add(&table, -1, REGISTRY_STANDING, &ids[0]), -ENOSPC);
+	registry_deinit(&table);
+}
+END_TEST
+
+START_TEST(after_a_trim_no_id_of_before_is_given_to_another)
+{
+	static interest_id ids[MANY];
+	struct registry table;
+	interest_id id;
+
+	fill_table(&table, ids);
+	for (int i = 0; i < MANY; i++)
+		registry_remove(&table, ids[i]);
+	ck_assert_uint_eq(registry_trim(&table), 0);
+	for (int i = 0; i < MANY; i++) {
+		ck_assert_ptr_null(registry_get(&table, ids[i]));
+		ck_assert_int_eq(registry_add(&table, -1, REGISTRY_STANDING, &id), 0);
+		ck_assert_uint_eq(interest_slot(id), i);
+		ck_assert_uint_gt(id, ids[i]);
+		ck_assert_ptr_null(registry_get(&table, ids[i]));
+	}
+	ck_assert_int_eq(registry_add(&table, -1, REGISTRY_STANDING, &id), -ENOSPC);
+	registry_deinit(&table);
+}
+END_TEST
+
+START_TEST(a_slot_on_the_again_list_is_not_trimmed)
+{
+	interest_id id = add(-1, REGISTRY_STANDING);
+
+	registry_get(&f.registry, id)->flags |= INTEREST_AGAIN;
+	registry_remove(&f.registry, id);
+	ck_assert_uint_eq(registry_trim(&f.registry), 1);
+	f.registry.at[0].flags = 0;
+	registry_release(&f.registry, 0);
+	ck_assert_uint_eq(registry_trim(&f.registry), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("registry");
@@ -396,6 +474,9 @@ int main(void)
 	tcase_add_test(tests, a_refusal_of_the_kernel_is_returned_and_can_be_tried_again);
 	tcase_add_test(tests, after_a_removal_that_failed_the_next_want_adds);
 	tcase_add_test(tests, a_large_table_costs_memory_only_as_it_is_used);
+	tcase_add_test(tests, a_table_that_is_trimmed_gives_back_all_behind_the_last_that_stays);
+	tcase_add_test(tests, after_a_trim_no_id_of_before_is_given_to_another);
+	tcase_add_test(tests, a_slot_on_the_again_list_is_not_trimmed);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -629,6 +629,60 @@ START_TEST(no_connections_take_more_than_they_were_said_to)
 }
 END_TEST
 
+enum { CROWD = 400 };
+static struct client crowd[CROWD];
+
+static void open_crowd(int way)
+{
+	struct http_limits limits = generous_limits;
+	struct http_answer answer = answer_with(hello);
+
+	raise_descriptor_limit();
+	limits.max_connections = CROWD;
+	site_open(&site, way, &limits, &answer);
+	for (int i = 0; i < CROWD; i++) {
+		client_open(&crowd[i], &site);
+		say(&crowd[i], GET);
+		hear_reply(&crowd[i], 200, hello);
+	}
+	wait_for_standing(&site, CROWD);
+}
+
+START_TEST(when_a_crowd_has_gone_its_memory_is_given_back)
+{
+	open_crowd(_i);
+	ck_assert_uint_gt(bytes_in_use(), CROWD * (sizeof(struct connection) + sizeof(struct timer)));
+	for (int i = 0; i < CROWD; i++)
+		client_close(&crowd[i]);
+	WAIT_UNTIL(&site, bytes_in_use() <= 2 * (size_t) sysconf(_SC_PAGESIZE));
+	turn_over(&site);
+	client_open(&crowd[0], &site);
+	say(&crowd[0], GET);
+	hear_reply(&crowd[0], 200, hello);
+	client_close(&crowd[0]);
+}
+END_TEST
+
+/* Those that came first stay, and are found where they were. */
+START_TEST(who_stays_when_a_crowd_goes_is_served)
+{
+	size_t before;
+
+	open_crowd(_i);
+	before = bytes_in_use();
+	for (int i = 10; i < CROWD; i++)
+		client_close(&crowd[i]);
+	WAIT_UNTIL(&site, bytes_in_use() < before / 2);
+	for (int i = 0; i < 10; i++) {
+		say(&crowd[i], GET);
+		hear_reply(&crowd[i], 200, hello);
+	}
+	ck_assert_uint_eq(atomic_load(&site.server->standing), 10);
+	for (int i = 0; i < 10; i++)
+		client_close(&crowd[i]);
+}
+END_TEST
+
 #define ADD(test) tcase_add_loop_test(tests, test, 0, WAYS)
 
 int main(void)
@@ -660,6 +714,8 @@ int main(void)
 	ADD(who_cannot_be_passed_on_stays);
 	ADD(two_workers_share_one_limit);
 	ADD(no_connections_take_more_than_they_were_said_to);
+	ADD(when_a_crowd_has_gone_its_memory_is_given_back);
+	ADD(who_stays_when_a_crowd_goes_is_served);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -592,6 +592,31 @@ def _(mode):
             c.close()
 
 
+@protocol("when thousands of connections have gone it has as much memory as before")
+def _(mode):
+    crowd = 6000
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < crowd + 500:
+        raise Skip("the limit of open files is %d" % hard)
+    with daemon(mode, "server.workers=2", "limits.header_timeout=10m") as d:
+        with Client(d.address) as c:
+            c.hello()
+        before = resident(d)
+        sockets = []
+        for _ in range(crowd):
+            sockets.append(socket.create_connection(d.address))
+            sockets[-1].sendall(request()[:-2])
+        until(lambda: resident(d) > before + crowd * 4, "each half request has a page")
+        for s in sockets:
+            s.close()
+        until(lambda: resident(d) <= before * 1.1, "memory as before, %d KiB" % before)
+
+
+def resident(d):
+    with open("/proc/%d/status" % d.pid) as status:
+        return int(re.search(r"^VmRSS:\s+(\d+) kB", status.read(), re.MULTILINE).group(1))
+
+
 @protocol("when all places are taken the one idle for longest makes room")
 def _(mode):
     with daemon(mode, "server.workers=1", "limits.max_connections=10") as d:

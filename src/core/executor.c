@@ -90,6 +90,11 @@ void executor_forget(struct executor *ex, interest_id id)
 	registry_remove(&ex->registry, id);
 }
 
+uint32_t executor_trim(struct executor *ex)
+{
+	return registry_trim(&ex->registry);
+}
+
 int executor_fd(struct executor *ex, interest_id id)
 {
 	struct interest *interest = registry_get(&ex->registry, id);

@@ -35,6 +35,7 @@ size_t executor_bytes(uint32_t slots);	/* what one takes at most, without the ti
 
 int executor_watch(struct executor *ex, int fd, enum registry_kind kind, interest_id *ret_id);	/* borrows fd */
 void executor_forget(struct executor *ex, interest_id id);		/* before closing fd; gone already is fine */
+uint32_t executor_trim(struct executor *ex);				/* as registry_trim() */
 int executor_fd(struct executor *ex, interest_id id);			/* -1: the interest is gone, or has none */
 interest_id executor_id(struct executor *ex, uint32_t slot);		/* of who is in the slot now; 0: nobody */
 

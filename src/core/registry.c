@@ -4,9 +4,12 @@
  * so an event that is already in the channel would find the newcomer.  A generation tells them apart.
  *
  * Freed slots are reused last in, first out (they are warm); slots never used are taken in order, so a table for a
- * million clients costs memory only for as many as there have been at one time.
+ * million clients costs memory only for as many as there have been at one time, and when they are gone it can be given
+ * back.  Their generations are lost with it; so who comes there next begins with the highest of them.
  */
 #include "core/registry.h"
+
+#include "core/pages.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,7 +31,8 @@ int registry_init(struct registry *registry, struct poller *poller, uint32_t slo
 	if (at == MAP_FAILED)
 		return -errno;
 
-	*registry = (struct registry) { .poller = poller, .at = at, .slots = slots, .free = slots };
+	/* id 0 names nothing */
+	*registry = (struct registry) { .poller = poller, .at = at, .slots = slots, .free = slots, .first_generation = 1 };
 	return 0;
 }
 
@@ -62,7 +66,7 @@ int registry_add(struct registry *registry, int fd, enum registry_kind kind, int
 	}
 
 	interest = &registry->at[slot];
-	generation = interest->generation ? interest->generation : 1;	/* id 0 names nothing */
+	generation = interest->generation ? interest->generation : registry->first_generation;
 	*interest = (struct interest) { .fd = fd, .generation = generation, .flags = INTEREST_USED };
 	if (kind == REGISTRY_ONE_SHOT)
 		interest->flags |= INTEREST_ONE_SHOT;
@@ -135,6 +139,28 @@ void registry_release(struct registry *registry, uint32_t slot)
 	registry->at[slot].next = registry->free;
 	registry->free = slot;
 	registry->used--;
+}
+
+uint32_t registry_trim(struct registry *registry)
+{
+	uint32_t end = registry->untouched;
+
+	while (end > 0 && !registry->at[end - 1].flags)
+		end--;
+	for (uint32_t slot = end; slot < registry->untouched; slot++)
+		if (registry->at[slot].generation > registry->first_generation)
+			registry->first_generation = registry->at[slot].generation;
+
+	registry->free = registry->slots;	/* anew, of those that are left; the first one first, so that the last are free soon */
+	for (uint32_t slot = end; slot-- > 0;) {
+		if (registry->at[slot].flags)
+			continue;
+		registry->at[slot].next = registry->free;
+		registry->free = slot;
+	}
+	registry->untouched = end;
+	pages_give_back(&registry->at[end], &registry->at[registry->slots], MADV_DONTNEED);
+	return end;
 }
 
 struct interest *registry_get(struct registry *registry, interest_id id)

@@ -54,7 +54,8 @@ struct registry {
 	uint32_t slots;
 	uint32_t used;
 	uint32_t free;			/* first of the free list, or slots */
-	uint32_t untouched;		/* slots from here on were never used */
+	uint32_t untouched;		/* slots from here on were never used, or were given back */
+	uint32_t first_generation;	/* of those: nobody was ever called so there */
 };
 
 int registry_init(struct registry *registry, struct poller *poller, uint32_t slots);
@@ -72,6 +73,9 @@ void registry_remove(struct registry *registry, interest_id id);		/* before clos
 void registry_release(struct registry *registry, uint32_t slot);	/* executor's: removed while on the again list */
 struct interest *registry_get(struct registry *registry, interest_id id);	/* NULL: it is gone */
 interest_id registry_id(const struct registry *registry, uint32_t slot);	/* of who is in the slot now; 0: nobody */
+
+/* Gives back the memory of the slots behind the last one that is in use; returns the first of them.  Looks at every slot. */
+uint32_t registry_trim(struct registry *registry);
 
 static inline uint32_t interest_slot(interest_id id)
 {

@@ -975,6 +975,7 @@ void connection_close(struct server *server, interest_id id)
 		server_count(server, -1);
 	if (server->paused)
 		server_resume(server);
+	server_rest_soon(server);
 }
 
 /* Counts the newcomer, or makes room for it: false when nobody can be asked to leave. */

@@ -7,9 +7,9 @@
 #include "http/records.h"
 
 #include "core/cleanup.h"
+#include "core/pages.h"
 
 #include <assert.h>
-#include <sys/mman.h>
 
 enum { LARGEST_PAGE = 64 * 1024, SPILL = RECORDS_INPUT_MAX + RECORDS_OUTPUT_MAX + RECORDS_KEPT_MAX };
 
@@ -96,4 +96,11 @@ char *records_kept(struct records *records, uint32_t slot)
 void records_free_spill(struct records *records, uint32_t slot)
 {
 	(void) madvise(records_spilled_input(records, slot), SPILL, MADV_REMOVE);
+}
+
+void records_trim(struct records *records, uint32_t slot)
+{
+	pages_give_back(&records->connections[slot], records->timers, MADV_REMOVE);
+	pages_give_back(&records->timers[slot], records->input, MADV_REMOVE);
+	pages_give_back(records->input, records->spills, MADV_REMOVE);
 }

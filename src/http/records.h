@@ -45,3 +45,4 @@ char *records_spilled_input(struct records *records, uint32_t slot);	/* RECORDS_
 char *records_spilled_output(struct records *records, uint32_t slot);	/* RECORDS_OUTPUT_MAX */
 char *records_kept(struct records *records, uint32_t slot);		/* RECORDS_KEPT_MAX */
 void records_free_spill(struct records *records, uint32_t slot);	/* gives its pages back */
+void records_trim(struct records *records, uint32_t slot);	/* the same of records from that slot on, and the two buffers */

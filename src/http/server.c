@@ -7,6 +7,7 @@
 
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "core/pages.h"
 #include "http/balance.h"
 
 #include <stdio.h>
@@ -16,8 +17,9 @@
 enum {
 	DRAIN_MS	= 1000,
 	PAUSE_MS	= 100,
+	REST_MS		= 1000,
 	REPORT_EVERY_MS	= 1000,
-	EXTRA_SLOTS	= SERVER_REFUSALS_MAX + 5,	/* the worker's own interests, the pause, and some to spare */
+	EXTRA_SLOTS	= SERVER_REFUSALS_MAX + 6,	/* the worker's own interests, the pause, the rest, and some to spare */
 };
 
 /* Something changed that the main thread waits for. */
@@ -302,6 +304,34 @@ interest_id server_oldest(struct server *server)
 	return find_gone(server);
 }
 
+/* --- rest -------------------------------------------------------------------------------------------------------- */
+
+/* Nothing is in the buffers between two turns of connections. */
+static void on_rest(void *arg, interest_id id)
+{
+	struct server *server = arg;
+	uint32_t slot = executor_trim(server->ex);
+
+	(void) id;
+	server->resting = false;
+	if (slot < server->high_slot)
+		server->high_slot = slot;
+	records_trim(&server->records, slot);
+	pages_give_back(server->discard, server->discard + SERVER_DISCARD_MAX, MADV_DONTNEED);
+}
+
+/* When there are far fewer than there were.  Not at once: where each request has a connection of its own, the last one
+ * ends all the time. */
+void server_rest_soon(struct server *server)
+{
+	uint32_t standing = atomic_load_explicit(&server->standing, memory_order_relaxed);
+
+	if (server->resting || standing > server->high_slot / 4)
+		return;
+	server->resting = true;
+	executor_start_timer(server->ex, server->rest_id, TIMER_REST);
+}
+
 /* --- reports ----------------------------------------------------------------------------------------------------- */
 
 void server_report(struct server *server, int fd, struct report *report)
@@ -423,6 +453,7 @@ static void add_timers(struct server *server)
 	(void) executor_add_timer_list(server->ex, PAUSE_MS, on_pause_over, server);
 	for (unsigned i = 0; i < SERVER_DELAYS; i++)
 		(void) executor_add_timer_list(server->ex, 1u << 3 * i, connection_timed_out, server);
+	(void) executor_add_timer_list(server->ex, REST_MS, on_rest, server);
 }
 
 /* FNV-1a.  Of two names that agree in it the connections of one would be taken for the other's: nobody has such. */
@@ -502,6 +533,8 @@ int server_new(struct server **ret, const struct server_options *options)
 	if (r < 0)
 		goto fail;
 	r = executor_watch(server->ex, -1, REGISTRY_STANDING, &server->pause_id);
+	if (r == 0)
+		r = executor_watch(server->ex, -1, REGISTRY_STANDING, &server->rest_id);
 	if (r < 0)
 		goto fail;
 	r = balance_init(server);

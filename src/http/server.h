@@ -33,7 +33,10 @@ enum {
 	SERVER_DISCARD_MAX	= 256 * 1024,	/* bytes of content thrown away by one recv */
 	SERVER_SHORT_BODY	= ROUTE_REFUSED_MAX,	/* a body up to this goes out with its head from the output buffer */
 	SERVER_DELAYS		= 8,		/* timer lists for answers that are due later, of 1, 8, 64 ... ms */
+	TIMER_REST		= TIMER_DELAY + SERVER_DELAYS,	/* not a connection's either: memory is given back */
 };
+
+_Static_assert((int) TIMER_REST < (int) TIMERS_LISTS_MAX, "the executor has room for all lists");
 
 /* One head of an answer, ready to be copied to the output buffer; its body is copied, or sent, from the image. */
 struct ready {
@@ -94,11 +97,12 @@ struct server {
 	int passed[2];				/* a pipe: newcomers that other workers pass on to this one, see balance.h */
 	interest_id passed_id;
 	unsigned last_peer;			/* that one was passed on to */
-	interest_id pause_id;
+	interest_id pause_id, rest_id;		/* for their timers */
 	bool paused;				/* the listeners are not awaited */
+	bool resting;				/* TIMER_REST runs */
 	bool draining;
 	uint32_t refusals;
-	uint32_t high_slot;			/* slots at and above this never held a connection */
+	uint32_t high_slot;			/* slots at and above this hold no connection */
 	uint32_t accepted;
 	uint32_t sampled;			/* requests, for log.access = sample=N */
 	uint64_t reported_ms[REPORT_KINDS];	/* by enum report_kind */
@@ -159,6 +163,7 @@ void server_let_go(struct server *server, struct connection *connection);
 const struct server_listener *server_listener(const struct server *server, interest_id id);	/* whose interest it is */
 void server_pause(struct server *server);			/* the listeners are not awaited for a while */
 void server_resume(struct server *server);			/* a connection ended, or the while is over */
+void server_rest_soon(struct server *server);			/* a connection ended, and it may be time */
 /* At most one of a failing kind in a second.  fd: whose peer is told; -1: nobody's. */
 void server_report(struct server *server, int fd, struct report *report);
 interest_id server_oldest(struct server *server);		/* a connection that can make room; 0: none */
