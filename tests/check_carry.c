@@ -21,6 +21,7 @@ static char *long_body;
 static struct handover_taken taken;
 static struct snapshot *older[4];
 static size_t n_older;
+static size_t carried_bytes;			/* of all connections */
 static _Atomic uint64_t passed_ms;
 static unsigned open_fds;
 static const char *const *next_names;		/* of the second server */
@@ -147,8 +148,11 @@ static void carry_over(int way, uint32_t layout)
 	ck_assert_uint_eq(taken.items[0].kind, CARRY_SNAPSHOT);
 	ck_assert_int_eq(carry_take_snapshot(&older[n_older++], &taken.items[0]), 0);
 	ck_assert_uint_eq(older[0]->number, 7);
-	for (size_t i = 1; i < taken.n; i++)
+	carried_bytes = 0;
+	for (size_t i = 1; i < taken.n; i++) {
 		items[arrivals.n++] = &taken.items[i];
+		carried_bytes += taken.items[i].length;
+	}
 	arrivals.snapshots = (const struct snapshot **) older;
 	arrivals.n_snapshots = n_older;
 
@@ -350,6 +354,7 @@ START_TEST(what_was_logged_before_is_answered_with_the_id_that_was_logged)
 	turn_over(&from);
 	ck_assert(report_take(from.server->reports, &report));
 	carry_over(_i % WAYS, CARRY_LAYOUT);
+	ck_assert_uint_lt(carried_bytes, 256);		/* no more than there is to be repeated */
 	atomic_store(&passed_ms, DELAY_MS + 1000);
 	turn_over(&to);
 	say(&client, halves[_i / WAYS].after);

@@ -50,17 +50,18 @@ static bool is_idle(const struct connection *c)
 static int carry_connection(struct handover *handover, struct server *server, uint32_t slot)
 {
 	const struct connection *c = &server->records.connections[slot];
+	char *kept = records_kept(&server->records, slot);
 	struct carried_connection carried = {
 		.connection = *c,
 		.since_ms = server->records.timers[slot].since_ms,
-		.kept_length = c->flags & CONNECTION_KEPT ? RECORDS_KEPT_MAX : 0,
+		.kept_length = c->flags & CONNECTION_KEPT ? (uint32_t) connection_kept_length(kept, RECORDS_KEPT_MAX) : 0,
 		.name = server->names[c->name],
 	};
 	struct iovec parts[] = {
 		{ &carried, sizeof carried },
 		{ records_spilled_input(&server->records, slot), c->in_length },
 		{ records_spilled_output(&server->records, slot) + c->out_offset, c->out_length },
-		{ records_kept(&server->records, slot), carried.kept_length },
+		{ kept, carried.kept_length },
 	};
 
 	return handover_add(handover, executor_fd(server->ex, executor_id(server->ex, slot)),
@@ -113,11 +114,15 @@ static const struct carried_connection *record_of(const struct handover_item *it
 {
 	const struct carried_connection *carried = item->bytes;
 	const struct connection *c = &carried->connection;
+	const char *kept;
 
 	if (item->length < sizeof *carried || c->in_length > RECORDS_INPUT_MAX || c->out_length > RECORDS_OUTPUT_MAX ||
 	    carried->kept_length > RECORDS_KEPT_MAX || c->state > CONNECTION_DRAINING || c->state == CONNECTION_FREE ||
 	    c->timer >= TIMER_DELAY + SERVER_DELAYS || c->timer == TIMER_PAUSE ||
 	    item->length != sizeof *carried + c->in_length + c->out_length + carried->kept_length)
+		return NULL;
+	kept = (const char *) (carried + 1) + c->in_length + c->out_length;
+	if (carried->kept_length != (c->flags & CONNECTION_KEPT ? connection_kept_length(kept, carried->kept_length) : 0))
 		return NULL;
 	return carried;
 }

@@ -107,6 +107,18 @@ static uint64_t number_of_request(const struct connection *c)
 	return (uint64_t) c->number << 32 | c->requests;
 }
 
+size_t connection_kept_length(const void *kept, size_t most)
+{
+	struct kept head;
+	uint64_t length;
+
+	if (most < sizeof head)
+		return 0;
+	memcpy(&head, kept, sizeof head);
+	length = sizeof head + (uint64_t) head.host + head.path + head.query;
+	return length <= most ? (size_t) length : 0;
+}
+
 /* Of the request only what the answer repeats. */
 static struct http_request repeated(const struct http_request *request, unsigned variables)
 {

@@ -93,4 +93,7 @@ void connection_drain(struct server *server, interest_id id);
 int connection_resume(struct server *server, int fd, const struct connection *record, uint64_t since_ms,
 		      uint32_t *ret_slot);
 
+/* How long that is which was put aside with CONNECTION_KEPT and begins here; 0: that it is longer than `most`. */
+size_t connection_kept_length(const void *kept, size_t most);
+
 void connection_close(struct server *server, interest_id id);	/* at once */
