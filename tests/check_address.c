@@ -3,13 +3,12 @@
 #undef NDEBUG
 #include "daemon/address.h"
 
+#include "fixture.h"
+
 #include <arpa/inet.h>
-#include <check.h>
-#include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -314,8 +313,6 @@ int main(void)
 {
 	Suite *suite = suite_create("address");
 	TCase *tests = tcase_create("address");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tests, an_address_is_understood_and_printed_as_a_person_writes_it, 0, N(good));
 	tcase_add_loop_test(tests, a_refusal_says_what_is_wrong, 0, N(bad));
@@ -328,10 +325,5 @@ int main(void)
 	tcase_add_test(tests, sockets_that_cannot_be_configured_have_a_text_too);
 	tcase_add_test(tests, an_address_that_is_cut_short_equals_nothing);
 	suite_add_tcase(suite, tests);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

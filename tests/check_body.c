@@ -8,11 +8,10 @@
 #undef NDEBUG
 #include "http/body.h"
 #include "http/slice.h"
+#include "fixture.h"
 #include "guarded.h"
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { ALLOWED = 100 };
 
@@ -540,11 +539,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -8,24 +8,12 @@ top=${1:-$(dirname "$0")/..}
 header=$top/src/daemon/log.h
 source=$top/src/daemon/log.c
 catalog=$top/systemd/reactord.catalog
-count=0
-failed=0
+# shellcheck source=/dev/null
+. "$(dirname "$0")/claims.sh"
 
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-
-# claim SENTENCE CONTRADICTIONS: the lines that contradict it.
-claim() {
-	count=$((count + 1))
-	if [ -z "$2" ]; then
-		echo "ok $count - $1"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $1"
-	echo "$2" | sed 's/^/# /'
-}
 
 # kinds, ids: what there is, sorted, one a line.  entries: "ID what is missing in its entry", nothing behind ID when all is there.
 sed -n '/^enum log_kind {/,/^};/s/^[[:space:]]*\(LOG_[A-Z_]*\),.*/\1/p' "$header" | grep -vx LOG_KINDS | sort >"$work/kinds"
@@ -93,5 +81,4 @@ else
 	echo "ok $count - systemd takes every entry # SKIP there is no journalctl"
 fi
 
-echo "1..$count"
-[ "$failed" -eq 0 ]
+claims_end

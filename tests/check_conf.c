@@ -4,14 +4,12 @@
 #include "daemon/conf.h"
 #include "daemon/conf_answer.h"
 
-#include <check.h>
-#include <errno.h>
+#include "fixture.h"
+
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
-#include <unistd.h>
 #include <zlib.h>
 
 static char directory[64];
@@ -1558,8 +1556,6 @@ int main(void)
 {
 	Suite *suite = suite_create("conf");
 	TCase *tests = tcase_create("conf");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, the_defaults_are_those_of_the_manual);
@@ -1624,10 +1620,5 @@ int main(void)
 	tcase_add_test(tests, the_shipped_file_has_every_key);
 	tcase_add_test(tests, a_failed_allocation_is_an_error);
 	suite_add_tcase(suite, tests);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

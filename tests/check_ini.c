@@ -10,12 +10,10 @@
 #undef NDEBUG
 #include "daemon/ini.h"
 
-#include <check.h>
-#include <errno.h>
-#include <stdlib.h>
+#include "fixture.h"
+
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static FILE *to;
 static char *got;
@@ -159,7 +157,7 @@ START_TEST(a_file_is_read_line_by_line)
 END_TEST
 
 /* All bytes but NUL and the line end; no blank at either end. */
-static void fill(char *at, size_t length)
+static void fill_text(char *at, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		at[i] = "a ;b\t#;c] [=:|\"\x80\xff\x01" "d"[i * 7 % 19];
@@ -173,7 +171,7 @@ START_TEST(a_long_value_arrives_whole)
 	static char file[INI_TEXT_MAX + 64], value[INI_TEXT_MAX + 1], expected[INI_TEXT_MAX + 64];
 	size_t length = (size_t) _i;
 
-	fill(value, length);
+	fill_text(value, length);
 	value[length] = '\0';
 	snprintf(file, sizeof file, "[s]\nk = %s\nl = w\n", value);
 	snprintf(expected, sizeof expected, "section 1 s\nsetting 2 k=%s\nsetting 3 l=w\n", value);
@@ -185,7 +183,7 @@ START_TEST(a_value_of_64_kib_arrives_whole_in_a_continuation_too)
 {
 	static char file[2 * INI_TEXT_MAX + 64], value[INI_TEXT_MAX + 1], expected[2 * INI_TEXT_MAX + 64];
 
-	fill(value, INI_TEXT_MAX);
+	fill_text(value, INI_TEXT_MAX);
 	snprintf(file, sizeof file, "[s]\nk = %s\n\t\"%s\"\n", value, value);
 	snprintf(expected, sizeof expected, "section 1 s\nsetting 2 k=%s\nmore 3 +0 %s\n", value, value);
 	ck_assert_str_eq(read_bytes(file, strlen(file)), expected);
@@ -380,8 +378,6 @@ int main(void)
 {
 	Suite *suite = suite_create("ini");
 	TCase *tests = tcase_create("ini");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, a_file_is_read_line_by_line, 0, N(files));
@@ -399,10 +395,5 @@ int main(void)
 	tcase_add_test(tests, what_is_no_file_is_not_opened);
 	tcase_add_loop_test(tests, a_text_that_was_written_is_read_back, 0, N(texts));
 	suite_add_tcase(suite, tests);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -8,22 +8,10 @@
 # Prints TAP.  $1: the directory to look at; default: src beside the directory of this script.
 
 src=${1:-$(dirname "$0")/../src}
-count=0
-failed=0
+# shellcheck source=/dev/null
+. "$(dirname "$0")/claims.sh"
 
 include='[[:space:]]*#[[:space:]]*include[[:space:]]*'
-
-# claim SENTENCE CONTRADICTIONS: the lines (FILE:LINE:TEXT) that contradict it.
-claim() {
-	count=$((count + 1))
-	if [ -z "$2" ]; then
-		echo "ok $count - $1"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $1"
-	echo "$2" | sed 's/^/# /'
-}
 
 # lines PATTERN FILES...
 lines() {
@@ -72,5 +60,4 @@ claim "only the daemon includes systemd or inih" \
 claim "only the daemon calls systemd or inih" \
 	"$(calls "sd_[a-z_]+|ini_parse[a-z_]*" "$src"/core/*.[ch] "$src"/http/*.[ch])"
 
-echo "1..$count"
-[ "$failed" -eq 0 ]
+claims_end

@@ -8,11 +8,10 @@
  */
 #undef NDEBUG
 #include "http/parser.h"
+#include "fixture.h"
 #include "guarded.h"
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static const struct http_limits usual = {
 	.max_request_line = 512, .max_header = 2048, .max_headers = 20, .max_body = 1000,
@@ -942,11 +941,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }
