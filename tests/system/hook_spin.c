@@ -3,7 +3,6 @@
  * For the watchdog's test, to be preloaded: whoever receives "GET /spin" never returns from it.  So a callback of the real
  * daemon hangs, and the daemon has no code for it.
  */
-#define _GNU_SOURCE
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
