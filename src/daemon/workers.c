@@ -201,7 +201,6 @@ int workers_take_older(struct workers *workers, struct snapshot **snapshots, siz
 	if (n > 0)
 		memcpy(grown, snapshots, n * sizeof *grown);
 	workers->n_snapshots += n;
-	workers->arriving = true;
 	return 0;
 }
 
@@ -209,6 +208,7 @@ bool workers_take_arrivals(struct workers *workers, struct carry_arrivals *arriv
 {
 	bool answered;
 
+	workers->arriving = true;	/* nobody has said yet that it holds the older snapshots */
 	for (unsigned i = 0; i < workers->n; i++) {
 		arrivals[i].layout = layout;
 		arrivals[i].snapshots = (const struct snapshot **) workers->snapshots;
