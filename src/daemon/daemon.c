@@ -28,7 +28,7 @@ static struct status_facts status_facts(struct daemon *d, char where[LISTENERS_T
 	return (struct status_facts) {
 		.listeners = where,
 		.misconfigured = loading_is_misconfigured(d),
-		.connections = workers_connections(&d->workers),
+		.connections = workers_connections(&d->workers) + (uint32_t) d->restart.n_left,
 		.requests = workers_requests(&d->workers),
 		.generation = workers_generation(&d->workers),
 	};

@@ -237,7 +237,7 @@ static void forget(struct restart *restart)
 		snapshot_free(restart->snapshots[i]);
 	free(restart->snapshots);
 	restart->snapshots = NULL;
-	restart->n_snapshots = restart->n_connections = 0;
+	restart->n_snapshots = restart->n_connections = restart->n_left = 0;
 	handover_taken_deinit(&restart->taken);
 }
 
@@ -321,6 +321,7 @@ void restart_limit(struct restart *restart, size_t most)
 	cleanup(free_pointer) struct sorted *sorted = sort(restart, &n);
 	size_t over = n > most ? n - most : 0;
 
+	restart->n_left = n - over;
 	for (size_t i = 0; i < restart->taken.n; i++)
 		if (!may_be_taken(restart, &restart->taken.items[i]))
 			close_fd(&restart->taken.items[i].fd);

@@ -28,13 +28,15 @@ struct restart {			/* zero it before use; fd -1 */
 	struct handover_taken taken;
 	struct snapshot **snapshots;	/* owned, oldest first */
 	size_t n_snapshots;
-	size_t n_connections;
+	size_t n_connections;		/* that the process before had */
+	size_t n_left;			/* of them those that are to be taken; 0 when they were */
 };
 
 /* Looks at what was left, and touches nothing of it: whoever dies before restart_take() leaves it to the next.  Returns 0,
  * or a negative errno when nothing can be taken: it is then as if there were no connections. */
 int restart_look(struct restart *restart, int take_fd);
-/* Closes those for which there is no room, and which would leave no descriptor for ourselves: the longest idle first. */
+/* Closes those for which there is no room, and which would leave no descriptor for ourselves: the longest idle first.
+ * Afterwards n_left is how many there are still. */
 void restart_limit(struct restart *restart, size_t most);
 uint64_t restart_generation(const struct restart *restart);	/* of the process before; 0: there was none, or unknown */
 

@@ -91,6 +91,18 @@ FEW = {"sequential": 70, "pipelined": 10, "posting": 10, "reading": 10, "fresh":
 MANY = {"think_ms": 3000, "sequential": 4850, "pipelined": 50, "posting": 80, "reading": 20, "fresh": 4}
 
 
+@check("the status that comes with a restart counts the connections that go on")
+def _():
+	start()
+	with Connection() as one, Connection() as other:
+		says(one.get(), "Hello")
+		says(other.get(), "Hello")
+		restart()
+		equal(re.search(r"\d+ connections?", m.show(UNIT, "StatusText")).group(0), "2 connections", "status")
+		says(one.get(), "Hello")
+		says(other.get(), "Hello")
+
+
 @check("100 strict clients live through 20 restarts, some into another program")
 def _():
 	live_through([restart, restart_into_another] * 10, **FEW)
