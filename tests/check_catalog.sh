@@ -15,7 +15,8 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# kinds, ids: what there is, sorted, one a line.  entries: "ID what is missing in its entry", nothing behind ID when all is there.
+# kinds, ids: what there is, sorted, one a line.  entries: "ID what is missing in its entry", nothing behind ID when all is
+# there.
 sed -n '/^enum log_kind {/,/^};/s/^[[:space:]]*\(LOG_[A-Z_]*\),.*/\1/p' "$header" | grep -vx LOG_KINDS | sort >"$work/kinds"
 sed -n 's/^[[:space:]]*\[\(LOG_[A-Z_]*\)\][[:space:]]*= "\(.*\)",$/\1 \2/p' "$source" | sort >"$work/table"
 cut -d' ' -f1 "$work/table" >"$work/in_table"

@@ -826,23 +826,24 @@ START_TEST(a_body_has_at_most_64_mib)
 }
 END_TEST
 
-/* Of three pages of 400 KiB the third is too much for 1 MiB; the one of [error 404], which two answers have, counts once, and
- * what comes behind is not read. */
+/* Of three pages of 400 KiB the third is too much for 1 MiB; the one of [error 404], which two answers have, counts once,
+ * and what comes behind is not read. */
 START_TEST(all_bodies_together_have_a_limit)
 {
 	struct conf_source source = { .file = main_file, .image_max = 1024 * 1024 };
 
 	put("page", "");
 	ck_assert_int_eq(truncate(in_directory("page"), 400 * 1024), 0);
-	put("f", "[error 404]\nbody_file = page\n[route /a]\nstatus = 404\n[route /b]\nstatus = 404\n[route /c]\nbody_file = page\n");
+	put("f", "[error 404]\nbody_file = page\n[route /a]\nstatus = 404\n[route /b]\nstatus = 404\n"
+	    "[route /c]\nbody_file = page\n");
 	forget();
 	must(conf_load(&conf, &source, &errors));
 	put("f.d/a.conf", "[route /d]\nbody_file = ../page\n[route /e]\nbody_file = none\n");
 	forget();
 	ck_assert_int_eq(conf_load(&conf, &source, &errors), -EINVAL);
 	write_mistakes_down();
-	ck_assert_str_eq(mistakes, "f.d/a.conf:1: [route /d]: up to this one all heads and bodies together have more than 1M; make some "
-			 "bodies smaller, or leave out gzip = yes, which keeps a second copy\n");
+	ck_assert_str_eq(mistakes, "f.d/a.conf:1: [route /d]: up to this one all heads and bodies together have more than 1M; "
+			 "make some bodies smaller, or leave out gzip = yes, which keeps a second copy\n");
 }
 END_TEST
 
@@ -1173,7 +1174,8 @@ static const struct {
 	bool prefix;
 } patterns[] = {
 	{ "/*", "/", true }, { "/.*", "/.", true }, { "/%2e*", "/.", true }, { "/a/..*", "/a/..", true },
-	{ "[::1]/a", "/a", false }, { "/a/../*", "/", true }, { "/a/..", "/", false }, { "/a*", "/a", true }, { "/a/*", "/a/", true },
+	{ "[::1]/a", "/a", false }, { "/a/../*", "/", true }, { "/a/..", "/", false }, { "/a*", "/a", true },
+	{ "/a/*", "/a/", true },
 };
 
 START_TEST(a_prefix_may_end_in_dots)
@@ -1531,7 +1533,8 @@ START_TEST(a_failed_allocation_is_an_error)
 	unsigned n = 0;
 	int r;
 
-	put("f", "[server]\nlisten = :1\n[listen a]\nbody = x\n[route /x on a]\n[response]\nheader = A: b\nbody = x\nbody_file = g\nbad\n");
+	put("f", "[server]\nlisten = :1\n[listen a]\nbody = x\n[route /x on a]\n[response]\nheader = A: b\nbody = x\n"
+	    "body_file = g\nbad\n");
 	put("f.d/a.conf", "[response]\nbody_file = page\n");
 	put("f.d/page", "x");
 	for (;;) {

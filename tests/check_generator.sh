@@ -46,8 +46,8 @@ claim() {
 	done
 }
 
-# makes SENTENCE CONFIGURATION LINES [UNIT-LINES [NAME [FIRST-LINES]]]: exactly these lines in the drop-in behind its comment; \n ends a
-# line
+# makes SENTENCE CONFIGURATION LINES [UNIT-LINES [NAME [FIRST-LINES]]]: exactly these lines in the drop-in behind its
+# comment; \n ends a line
 makes() {
 	printf %b "$2" >"$conf"
 	printf %b "\n[Unit]\n$4\n[Socket]\n$6ListenStream=\nBindIPv6Only=ipv6-only\nFileDescriptorName=${5:-http}\n$3" \
@@ -143,8 +143,10 @@ hands_on_nothing "an address beside every address" ':80\nlisten = 127.0.0.1:80'
 makes "a further name is a unit of its own, which comes with the socket" \
 	'[server]\nlisten = :80 name=http\nlisten = /run/a mode=0600 name=admin\nlisten = [::1]:81 name=admin\n' \
 	'ListenStream=[::]:80\nListenStream=0.0.0.0:80\n' 'Wants=reactord-admin.socket\n'
-printf '[Socket]\nService=reactord.service\nBacklog=4096\nFreeBind=yes\nBindIPv6Only=ipv6-only\nFileDescriptorName=admin\n%s\n' \
-	'ListenStream=/run/a
+printf '[Socket]\nService=reactord.service\nBacklog=4096\nFreeBind=yes\n%s\n' \
+	'BindIPv6Only=ipv6-only
+FileDescriptorName=admin
+ListenStream=/run/a
 ListenStream=[::1]:81
 SocketMode=0600' >"$work/wanted"
 grep -q '^PartOf=reactord.socket$' "$units/reactord-admin.socket" &&

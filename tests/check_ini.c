@@ -351,7 +351,9 @@ START_TEST(what_is_no_file_is_not_opened)
 }
 END_TEST
 
-static const char *const texts[] = { "", " ", "a", " a", "a\t", "\"", "\"a", "\"a\"", "a\"", "# a", "; a", "a\r", "\r", "=" };
+static const char *const texts[] = {
+	"", " ", "a", " a", "a\t", "\"", "\"a", "\"a\"", "a\"", "# a", "; a", "a\r", "\r", "=",
+};
 
 START_TEST(a_text_that_was_written_is_read_back)
 {

@@ -23,7 +23,8 @@ static struct memory memory_with(const char *const *overrides, size_t n)
 	return memory;
 }
 
-#define MEMORY(...) memory_with((const char *const []) { __VA_ARGS__ }, sizeof (const char *[]) { __VA_ARGS__ } / sizeof(char *))
+#define MEMORY(...) \
+	memory_with((const char *const []) { __VA_ARGS__ }, sizeof (const char *[]) { __VA_ARGS__ } / sizeof(char *))
 
 START_TEST(each_connection_has_its_record_and_at_most_a_spill)
 {

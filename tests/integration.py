@@ -949,8 +949,8 @@ def _():
     def most(setting):
         status, out, errors = run("--check", "-o", "server.workers=1", "-o", setting)
         equal((status, errors), (0, ""))
-        line = re.search(r"^memory: at most ([0-9.]+) ([KMG])iB, if each of (\d+) connections .*; ([0-9.]+) MiB, if all are idle$",
-                         out, re.MULTILINE)
+        line = re.search(r"^memory: at most ([0-9.]+) ([KMG])iB, if each of (\d+) connections .*; "
+                         r"[0-9.]+ MiB, if all are idle$", out, re.MULTILINE)
         equal(bool(line), True, out)
         return float(line.group(1)) * 1024 ** "KMG".index(line.group(2)), int(line.group(3))
     few, many, long = most("limits.max_connections=100"), most("limits.max_connections=1000"), most("limits.max_header=256K")
@@ -1084,7 +1084,8 @@ def _():
             systemd.close()     # who stops need not wait for it
 
 
-NAMED = "[listen admin]\nbody = admin\n[route /x on admin]\nbody = x of admin\n[maintenance on http]\nenable_if_exists = on\n"
+NAMED = ("[listen admin]\nbody = admin\n[route /x on admin]\nbody = x of admin\n"
+         "[maintenance on http]\nenable_if_exists = on\n")
 
 
 @test("listeners with names have answers of their own, and a name that is not there is refused")
@@ -1241,8 +1242,8 @@ def _():
 @test("with few descriptors it lowers max_connections and says so")
 def _():
     with daemon("server.workers=1", limits=(300, 300)) as d:
-        equal(len(d.said(r"max_connections lowered from 10000 to \d+: the limit of open files is 300 and should be 101\d\d ")),
-              1, d.lines)
+        equal(len(d.said(r"max_connections lowered from 10000 to \d+: "
+                         r"the limit of open files is 300 and should be 101\d\d ")), 1, d.lines)
         clients = []
         for _ in range(280):
             clients.append(Client(d.address))

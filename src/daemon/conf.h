@@ -81,7 +81,8 @@ struct conf_source {			/* where settings come from, in this order: a later one r
  * when the errors are not all. */
 int conf_load(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors);
 /* As above, but only a mistake in server.listen is a failure; the others are in ret_errors all the same, and nothing but
- * listen and backlog is to be used.  For who opens the sockets: that a page cannot be read is no reason to listen elsewhere. */
+ * listen and backlog is to be used.  For who opens the sockets: that a page cannot be read is no reason to listen
+ * elsewhere. */
 int conf_load_listen(struct conf **ret, const struct conf_source *source, struct conf_errors *ret_errors);
 int conf_defaults(struct conf **ret);				/* the built-in ones, from no file at all */
 

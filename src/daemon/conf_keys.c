@@ -158,7 +158,8 @@ static const struct {
 	const char *word;
 } sections[] = {
 	{ CONF_SERVER, "server" }, { CONF_RESPONSE, "response" }, { CONF_ROUTE, "route" },
-	{ CONF_LISTEN, "listen" }, { CONF_MAINTENANCE, "maintenance" }, { CONF_ERROR, "error" }, { CONF_LIMITS, "limits" }, { CONF_LOG, "log" },
+	{ CONF_LISTEN, "listen" }, { CONF_MAINTENANCE, "maintenance" }, { CONF_ERROR, "error" },
+	{ CONF_LIMITS, "limits" }, { CONF_LOG, "log" },
 };
 
 enum { N_SECTIONS = sizeof sections / sizeof *sections };

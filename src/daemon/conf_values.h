@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The kinds of values that a key can have, but for the files of an answer (conf_body.h): how each is read into struct conf, and
- * printed so that it can be read back.  A parser that returns an error has changed nothing that is in force.
+ * The kinds of values that a key can have, but for the files of an answer (conf_body.h): how each is read into struct
+ * conf, and printed so that it can be read back.  A parser that returns an error has changed nothing that is in force.
  */
 #include "daemon/conf_keys.h"
 

@@ -26,10 +26,10 @@ static _Noreturn void leave_to_next(int connections)
 	_exit(0);
 }
 
-/* A stop that is part of a restart.  Whoever sends SIGTERM does not say which it is; so the unit announces a stop beforehand,
- * by ExecStop=.  systemd runs that only for a unit that is active: while it starts or reloads, and until systemd has read
- * that this is over, SIGTERM comes alone.  That is taken for a restart: connections that are left to systemd and taken by
- * nobody are closed by it a moment later, and those that are closed here are lost for good. */
+/* A stop that is part of a restart.  Whoever sends SIGTERM does not say which it is; so the unit announces a stop
+ * beforehand, by ExecStop=.  systemd runs that only for a unit that is active: while it starts or reloads, and until
+ * systemd has read that this is over, SIGTERM comes alone.  That is taken for a restart: connections that are left to
+ * systemd and taken by nobody are closed by it a moment later, and those that are closed here are lost for good. */
 static void try_hand_over(struct daemon *d)
 {
 	cleanup(free_pointer) char *why = NULL;

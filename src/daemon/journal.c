@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The journal's own protocol: a record is a datagram, a field a line NAME=value; a value that has lines of its own is
- * written as NAME, a line break, its length in 64 bits, low byte first, and the value.  Records that are too long for a datagram
- * go as a memfd there; ours never are.
+ * written as NAME, a line break, its length in 64 bits, low byte first, and the value.  Records that are too long for a
+ * datagram go as a memfd there; ours never are.
  *
  * When journald's socket is made anew, the descriptor leads nowhere, and there is no right to connect another: the
  * sender gets an error each time, and log.c writes to the standard error instead.

@@ -209,8 +209,8 @@ static bool send_to_journal(enum log_kind kind, int priority, const char *text, 
 	return journal_send(fields->at, fields->n) >= 0;
 }
 
-/* The journal's stream takes lines for a while that nobody will read, when journald was stopped: systemd holds its other end,
- * and in the end throws it away.  sure: what is lost with that must not be this line. */
+/* The journal's stream takes lines for a while that nobody will read, when journald was stopped: systemd holds its other
+ * end, and in the end throws it away.  sure: what is lost with that must not be this line. */
 static bool try_to_write(enum log_kind kind, int priority, const char *text, struct fields *fields, bool sure)
 {
 	bool written = logger.to_journal && send_to_journal(kind, priority, text, fields);

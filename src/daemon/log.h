@@ -63,7 +63,8 @@ void log_write(enum log_kind kind, int priority, const char *format, ...) __attr
 void log_config_error(int priority, const char *file, unsigned line, const char *text);
 
 int log_start(void);				/* starts the thread, or takes back one that was left behind */
-/* Once, while it runs: it reads these rings, too.  Sets their wake_fd; the array and the rings are borrowed until log_stop. */
+/* Once, while it runs: it reads these rings, too.  Sets their wake_fd; the array and the rings are borrowed until
+ * log_stop. */
 void log_add_rings(struct report_ring **rings, size_t n);
 void log_stop(void);				/* writes what is left, for a second at the most, and ends the thread; one
 						 * that hangs is left behind, and lines are no more written until log_start() */

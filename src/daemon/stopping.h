@@ -7,6 +7,6 @@
  */
 #include <sys/types.h>
 
-/* pid 0: the process has ended already.  Returns an exit status.  When systemd cannot be asked nothing is announced: if it is a stop after all, systemd closes
- * what was left to it. */
+/* pid 0: the process has ended already.  Returns an exit status.  When systemd cannot be asked nothing is announced: if it
+ * is a stop after all, systemd closes what was left to it. */
 int stopping_announce(pid_t pid);

@@ -8,8 +8,9 @@
  *	timers		one for each slot: when its current wait began
  *	input, output	the worker's own buffers, used by one connection at a time, for one turn
  *	spill		for each slot a place for what is left over at the end of a turn: half a request, an unsent
- *			answer, what an answer that is due later will repeat of its request.  Pages come into being when they are written to and are given back when they are
- *			empty again, so an idle connection owns its record and nothing else.
+ *			answer, what an answer that is due later will repeat of its request.  Pages come into being
+ *			when they are written to and are given back when they are empty again, so an idle
+ *			connection owns its record and nothing else.
  *
  * What is bound to the process (descriptor, callbacks, event id) is kept beside it, in the registry, under the same
  * slot number.

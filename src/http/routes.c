@@ -142,8 +142,8 @@ static size_t text_size(const struct route_settings *settings)
 	for (size_t i = 0; i < settings->n_routes; i++) {
 		const struct route_setting *from = &settings->routes[i];
 
-		size += from->section.length + from->host.length + from->path.length + 2 * from->methods.length + sizeof ", HEAD, OPTIONS" +
-			from->validators.etag.length + from->gzip_etag.length;
+		size += from->section.length + from->host.length + from->path.length + 2 * from->methods.length +
+			sizeof ", HEAD, OPTIONS" + from->validators.etag.length + from->gzip_etag.length;
 	}
 	return size;
 }
@@ -407,8 +407,8 @@ static int add_tables(struct routes *routes, const struct route_settings *settin
 	return 0;
 }
 
-int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t *ret_n, const struct route_settings *settings,
-	       const _Atomic bool *on)
+int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t *ret_n,
+	       const struct route_settings *settings, const _Atomic bool *on)
 {
 	struct routes *routes = calloc(1, sizeof *routes);
 	struct making m = { .routes = routes };

@@ -79,10 +79,10 @@ struct route_answer {			/* as a snapshot is to make it */
 
 struct routes;
 
-/* Makes the table, and the list of answers in the order of their numbers, which borrows from the settings and from the routes;
- * the list is the caller's to free.  on: the switches' flags, borrowed.  -ENOMEM. */
-int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t *ret_n, const struct route_settings *settings,
-	       const _Atomic bool *on);
+/* Makes the table, and the list of answers in the order of their numbers, which borrows from the settings and from the
+ * routes; the list is the caller's to free.  on: the switches' flags, borrowed.  -ENOMEM. */
+int routes_new(struct routes **ret, struct route_answer **ret_answers, uint32_t *ret_n,
+	       const struct route_settings *settings, const _Atomic bool *on);
 struct routes *routes_free(struct routes *routes);		/* NULL is fine; returns NULL */
 size_t routes_bytes(const struct routes *routes);		/* what they take, without the answers */
 

@@ -151,8 +151,8 @@ static int fill(struct snapshot *s, const struct route_settings *settings, size_
 	return 0;
 }
 
-int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits, const struct route_settings *settings,
-		 size_t n_switches)
+int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits,
+		 const struct route_settings *settings, size_t n_switches)
 {
 	struct snapshot *s = calloc(1, sizeof *s);
 	int r;

@@ -40,8 +40,8 @@ struct snapshot {
 };
 
 /* The settings are copied.  -E2BIG: a head is too large; -EFBIG: all together are. */
-int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits, const struct route_settings *settings,
-		 size_t n_switches);
+int snapshot_new(struct snapshot **ret, uint64_t number, const struct http_limits *limits,
+		 const struct route_settings *settings, size_t n_switches);
 size_t snapshot_heads_length(const struct snapshot *snapshot);	/* of all together */
 
 /* What a snapshot of these settings takes, without making it. */

@@ -143,7 +143,9 @@ static void accept_all(int epoll, int listener)
 
 static int listen_at(int port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((in_port_t) port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = {
+		.sin_family = AF_INET, .sin_port = htons((in_port_t) port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
 
 	(void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);

@@ -4,8 +4,8 @@ import os
 import stat
 
 from clients import Connection, get, is_refused
-from host import (APPLY_LISTEN, CONF, MESSAGE_CONFIG_ERROR, MESSAGE_LISTEN_DIFFERS, SOCKET, UNIT, check, equal, is_started, m,
-	says, start, state)
+from host import (APPLY_LISTEN, CONF, MESSAGE_CONFIG_ERROR, MESSAGE_LISTEN_DIFFERS, SOCKET, UNIT, check, equal, is_started,
+	m, says, start, state)
 from machine import eventually
 
 TEST_SOCKET = "/etc/systemd/system/test-listeners.socket"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How connections end: of a service that is stopped, killed politely, or stopped and started; and that of others they do not."""
+"""How connections end: of a service that is stopped, killed politely, or stopped and started; and that of others they do
+not."""
 from clients import Connection, Load, get
 from host import (CONF, MESSAGE_CUT_OFF, MESSAGE_HANDED_OVER, MESSAGE_NOT_HANDED_OVER, MESSAGE_NOT_TAKEN_OVER,
 	MESSAGE_TAKEN_OVER, SOCKET, UNIT, begin_upload, check, end_upload, equal, m, pid, says, start, state)

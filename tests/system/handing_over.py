@@ -271,7 +271,8 @@ def _():
 @check("with more descriptors than may be on their way connections end in order, and the log says why")
 def _():
 	start_hooked("SystemCallFilter=")	# the hook sets a limit
-	ends_as_a_stop("there are more descriptors than may be on their way: LimitNOFILE= in the unit", lambda: order("limited"), 600)
+	ends_as_a_stop("there are more descriptors than may be on their way: LimitNOFILE= in the unit",
+		       lambda: order("limited"), 600)
 
 
 @check("with no descriptor left connections end in order, and the log says why")

@@ -35,8 +35,9 @@ def _():
 	assert m.command("systemctl", "reload", "reactord").status != 0, "the reload of a bad file succeeds"
 	m.find_record(since, "that it was refused", MESSAGE_ID=MESSAGE_CONFIG_REFUSED)
 	said = m.must("journalctl", "-x", "--after-cursor=" + since, "-u", UNIT)
-	for text in (f"Subject: Line 2 of {CONF}", f"Remedy: mend line 2 of {CONF}", "reactord --check && systemctl reload reactord",
-		     "Subject: reactord refused a new configuration", "Documentation: man:reactord.conf(5)"):
+	for text in (f"Subject: Line 2 of {CONF}", f"Remedy: mend line 2 of {CONF}",
+		     "reactord --check && systemctl reload reactord", "Subject: reactord refused a new configuration",
+		     "Documentation: man:reactord.conf(5)"):
 		assert text in said, f"{text!r} is not in {said}"
 	ours = [line.split()[0] for line in m.must("journalctl", "--list-catalog").splitlines() if " reactord: " in line]
 	started = m.must("journalctl", "-o", "json", "-u", UNIT, "--no-pager")
