@@ -8,9 +8,9 @@ STATUSES = ("0", "70", "71", "78")	# those of the manual
 # What is called in a start, requests, a reload, a restart and a stop, but for what no program says anything without:
 # loading itself, memory, files to read, write(), futex(), with which glibc aborts, and getpid(), which cannot fail.
 CALLS = """accept4 clone3 epoll_create1 epoll_ctl epoll_wait eventfd2 fchmod fcntl ftruncate getpeername getrandom
-	getsockname getsockopt inotify_add_watch inotify_init1 kill lseek madvise memfd_create pidfd_open pidfd_send_signal pipe2 poll
-	prctl prlimit64 pwritev readlink recvfrom recvmsg rename rt_sigprocmask sched_getaffinity sendmsg sendto setsockopt shutdown
-	signalfd4 socket socketpair unlink @ipc @timer""".split()
+	getsockname getsockopt inotify_add_watch inotify_init1 kill lseek madvise memfd_create pidfd_open
+	pidfd_send_signal pipe2 poll prctl prlimit64 pwritev readlink recvfrom recvmsg rename rt_sigprocmask
+	sched_getaffinity sendmsg sendto setsockopt shutdown signalfd4 socket socketpair unlink @ipc @timer""".split()
 
 WITHOUT_VERDICT = ("fchmod", "rename", "ReadOnlyPaths=/run")	# reactord --reload waits a minute for it
 
