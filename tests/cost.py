@@ -24,6 +24,7 @@ REACTORD = os.environ.get("REACTORD") or "./reactord"
 PATIENCE_S = 60
 CLIENTS = 32		# at a time
 FEW, MANY = 10, 40	# requests of each, or connections in its place
+BESIDE = ("accept4-failed", "madvise")	# system calls that are not for a request
 
 SHORT = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n"
 CLOSE = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nConnection: close\r\n\r\n"
@@ -170,13 +171,14 @@ def instructions_at_most(most, load, inside=None):
 
 
 def calls_are(expected, shared, load):
-	"""Each of the expected once; of `shared` less than one for each; and none besides."""
+	"""Each of the expected once; of `shared` less than one for each; and none besides, but for what comes with connections
+	that were opened for the load, or a second after they ended."""
 	def check():
 		found = system_calls(load)
 		said = ", ".join(f"{name} {n:.3f}" for name, n in sorted(found.items()))
 		assert all(abs(found.get(name, 0) - 1) <= 0.02 for name in expected), said
 		assert sum(found.get(name, 0) for name in shared) < 1, said
-		strange = [name for name, n in found.items() if name not in (*expected, *shared) and n > 0.002]
+		strange = [name for name, n in found.items() if name not in (*expected, *shared, *BESIDE) and n > 0.002]
 		assert not strange, said
 		return said
 	return check
