@@ -592,6 +592,29 @@ def _(mode):
             c.close()
 
 
+@test("of a large page there is nothing beside the snapshot that it is answered from, also after reloads")
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        page = os.path.join(directory, "page.html")
+        with open(page, "wb") as file:
+            file.write(os.urandom(16 << 20))
+        config = "[response]\nbody_file = %s\ngzip = yes\n" % page
+        with daemon("server.workers=1", config=config) as d:
+            with open("/proc/%d/maps" % d.pid) as file:
+                if "libasan" in file.read():
+                    raise Skip("what is freed stays with the sanitizer")
+            for _ in range(3):
+                with open("/proc/%d/status" % d.pid) as file:
+                    own = int(re.search(r"RssAnon:\s+(\d+)", file.read()).group(1))
+                if own > 8 << 10:
+                    raise AssertionError("%d KiB of its own" % own)
+                d.reload(config, "configuration [234] is in force")
+            with Client(d.address) as c:
+                c.send(request())
+                with open(page, "rb") as file:
+                    equal(c.response()[2] == file.read(), True, "the page")
+
+
 @protocol("when thousands of connections have gone it has as much memory as before")
 def _(mode):
     crowd = 6000

@@ -91,7 +91,8 @@ enum { CONF_UNIT_MAX = 300 };
 const char *conf_unit(const char *file, char to[CONF_UNIT_MAX]);
 
 struct conf *conf_free(struct conf *conf);			/* NULL is fine; returns NULL */
-size_t conf_bytes(const struct conf *conf);			/* what it takes: its bodies, above all */
+size_t conf_bytes(const struct conf *conf, bool bodies);	/* what it takes, with its bodies or without */
+void conf_forget_bodies(struct conf *conf);			/* when a snapshot has them */
 void conf_errors_clear(struct conf_errors *errors);
 
 /* One "FILE:LINE: message" (or "FILE: message") as it is shown to a person; returns a new string, or NULL. */

@@ -695,26 +695,41 @@ static size_t text_bytes(const char *text)
 	return text ? strlen(text) + 1 : 0;
 }
 
-static size_t answer_bytes(const struct conf_answer *answer)
+static size_t answer_bytes(const struct conf_answer *answer, bool bodies)
 {
 	size_t bytes = sizeof *answer + text_bytes(answer->name) + text_bytes(answer->host) + text_bytes(answer->path) +
 		       text_bytes(answer->listener) + text_bytes(answer->body_file) + text_bytes(answer->methods) +
-		       text_bytes(answer->enable_if_exists) + text_bytes(answer->content_type) + answer->gzip_body.length + 1;
+		       text_bytes(answer->enable_if_exists) + text_bytes(answer->content_type);
 
-	if (!answer->foreign_body)
+	if (bodies)
+		bytes += answer->gzip_body.length + 1;
+	if (bodies && !answer->foreign_body)
 		bytes += answer->answer.body.length + 1;
 	for (size_t i = 0; i < answer->n_own_fields; i++)
 		bytes += sizeof *answer->fields + sizeof *answer->field_texts + text_bytes(answer->field_texts[i]);
 	return bytes;
 }
 
-size_t conf_bytes(const struct conf *conf)
+size_t conf_bytes(const struct conf *conf, bool bodies)
 {
 	size_t bytes = sizeof *conf;
 
 	for (size_t i = 0; i < conf->n_answers; i++)
-		bytes += sizeof(struct conf_answer *) + answer_bytes(conf->answers[i]);
+		bytes += sizeof(struct conf_answer *) + answer_bytes(conf->answers[i], bodies);
 	return bytes;
+}
+
+void conf_forget_bodies(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_answers; i++) {
+		struct conf_answer *answer = conf->answers[i];
+
+		free(answer->body);
+		free(answer->gzip_bytes);
+		answer->body = NULL;
+		answer->gzip_bytes = NULL;
+		answer->answer.body = answer->gzip_body = (struct slice) { "", 0 };
+	}
 }
 
 void conf_answer_only(struct conf *conf, const struct http_answer *answer)

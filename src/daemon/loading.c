@@ -227,6 +227,7 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 	if (d->conf != d->started)
 		conf_free(d->conf);
 	d->conf = conf;
+	conf_forget_bodies(conf);
 	log_set_level(conf->log_level);
 	log_set_access_limit(conf->access_limit);
 	return 0;

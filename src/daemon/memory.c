@@ -4,8 +4,9 @@
  *
  * max_connections is over all workers: what connections have beside their records is counted so many times, wherever they
  * are.  But each worker has a table with room for all of them.  Of the configuration there are, for a moment, the one that
- * the daemon was started with, the one in force and the one that is being loaded, and snapshots of the last two.  Older
- * snapshots, which a connection is still sent something of, are not counted: there can be as many as there were reloads.
+ * the daemon was started with, the one in force and the one that is being loaded, the last with its bodies, and snapshots of
+ * the last two.  Older snapshots, which a connection is still sent something of, are not counted: there can be as many as
+ * there were reloads.
  */
 #include "daemon/memory.h"
 
@@ -14,7 +15,7 @@
 
 #include <stdio.h>
 
-enum { CONFS = 3, SNAPSHOTS = 2 };
+enum { LOADED = 2, SNAPSHOTS = 2 };
 
 static int measure_configuration(uint64_t *ret, const struct conf *conf, unsigned workers)
 {
@@ -30,7 +31,7 @@ static int measure_configuration(uint64_t *ret, const struct conf *conf, unsigne
 	conf_routes_free(&settings);
 	if (r < 0)
 		return r;
-	*ret = CONFS * (uint64_t) conf_bytes(conf) +
+	*ret = conf_bytes(conf, true) + LOADED * (uint64_t) conf_bytes(conf, false) +
 	       SNAPSHOTS * (size.bytes + workers * (uint64_t) server_held_bytes(size.n_answers, size.heads_length));
 	return 0;
 }

@@ -127,6 +127,8 @@ static int start_workers(struct daemon *d)
 	d->names = listeners_names(&d->listeners, &d->n_names);
 	r = d->names ? first_snapshot(d, &snapshot) : -ENOMEM;
 	if (r == 0)
+		conf_forget_bodies(d->conf);
+	if (r == 0)
 		r = workers_start(&d->workers, d->n_workers, d->conf, &d->listeners, (const char *const *) d->names,
 				  d->n_names, snapshot);
 	if (r == 0) {
