@@ -735,6 +735,99 @@ START_TEST(again_without_a_callback_does_nothing)
 }
 END_TEST
 
+/* --- yield ------------------------------------------------------------------------------------------------------- */
+
+enum { YIELDING = EXECUTOR_YIELDED_PER_TURN + 1 };
+
+static interest_id yielding[YIELDING];		/* more than run in a turn */
+
+static void let_many_yield(executor_fn *fn)
+{
+	for (int i = 0; i < YIELDING; i++) {
+		ck_assert_int_eq(executor_watch(f.ex, -1, REGISTRY_STANDING, &yielding[i]), 0);
+		await_keep(yielding[i], 0, fn);
+		executor_yield(f.ex, yielding[i]);
+	}
+}
+
+static void note_and_yield(void *arg, interest_id id, uint32_t ready)
+{
+	note(arg, id, ready);
+	executor_yield(f.ex, id);
+	executor_yield(f.ex, id);	/* does so already */
+	executor_again(f.ex, id);	/* and is on a list */
+}
+
+START_TEST(some_of_those_that_yield_run_in_a_turn_behind_who_is_ready)
+{
+	let_many_yield(note);
+	await_once(f.id_b, POLLER_READ, note);
+	put(f.id_b, POLLER_READ);
+	ck_assert_int_eq(executor_timeout(f.ex), 0);
+	ck_assert_int_eq(executor_turn(f.ex), 1 + EXECUTOR_YIELDED_PER_TURN);
+	assert_ran(0, f.id_b, POLLER_READ);
+	assert_ran(EXECUTOR_YIELDED_PER_TURN, yielding[EXECUTOR_YIELDED_PER_TURN - 1], 0);
+	ck_assert_int_eq(executor_timeout(f.ex), 0);
+	ck_assert_int_eq(executor_turn(f.ex), 1);
+	assert_ran(YIELDING, yielding[YIELDING - 1], 0);
+	ck_assert_int_eq(executor_timeout(f.ex), -1);
+}
+END_TEST
+
+START_TEST(those_that_yield_take_turns)
+{
+	let_many_yield(note_and_yield);
+	for (unsigned i = 0; i < YIELDING; i++)
+		ck_assert_int_eq(executor_turn(f.ex), EXECUTOR_YIELDED_PER_TURN);
+	for (unsigned i = 0; i < YIELDING * EXECUTOR_YIELDED_PER_TURN; i++)
+		assert_ran(i, yielding[i % YIELDING], 0);
+}
+END_TEST
+
+START_TEST(what_is_ready_for_one_that_yields_is_kept_until_it_runs)
+{
+	let_many_yield(note);
+	await_keep(f.id_a, POLLER_READ, note);
+	executor_yield(f.ex, f.id_a);
+	put(f.id_a, POLLER_READ);
+	ck_assert_int_eq(executor_turn(f.ex), EXECUTOR_YIELDED_PER_TURN);
+	ck_assert_int_eq(executor_turn(f.ex), 2);
+	assert_ran(YIELDING, f.id_a, POLLER_READ);
+	ck_assert_int_eq(executor_turn(f.ex), 0);
+	put(f.id_a, POLLER_READ);	/* and from then on at once */
+	ck_assert_int_eq(executor_turn(f.ex), 1);
+}
+END_TEST
+
+START_TEST(the_slot_of_one_that_yields_and_is_forgotten_is_free_in_the_next_turn)
+{
+	interest_id next;
+
+	let_many_yield(note);
+	executor_forget(f.ex, yielding[YIELDING - 1]);
+	ck_assert_int_eq(executor_turn(f.ex), EXECUTOR_YIELDED_PER_TURN);
+	ck_assert_int_eq(executor_watch(f.ex, -1, REGISTRY_STANDING, &next), 0);
+	ck_assert_uint_eq(interest_slot(next), interest_slot(yielding[YIELDING - 1]));
+	ck_assert_int_eq(executor_turn(f.ex), 0);
+	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	await_keep(next, 0, note);
+	executor_yield(f.ex, next);
+	ck_assert_int_eq(executor_turn(f.ex), 1);
+	assert_ran(EXECUTOR_YIELDED_PER_TURN, next, 0);
+}
+END_TEST
+
+START_TEST(one_that_yields_and_is_forgotten_holds_nobody_up)
+{
+	let_many_yield(note);
+	for (int i = 0; i < EXECUTOR_YIELDED_PER_TURN; i++)
+		executor_forget(f.ex, yielding[i]);
+	ck_assert_int_eq(executor_turn(f.ex), 1);
+	assert_ran(0, yielding[YIELDING - 1], 0);
+	ck_assert_int_eq(executor_timeout(f.ex), -1);
+}
+END_TEST
+
 /* --- timers ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_timer_runs_when_it_is_due)
@@ -963,6 +1056,12 @@ int main(void)
 	tcase_add_test(tests, a_slot_is_not_reused_while_it_waits_to_run_again);
 	tcase_add_test(tests, one_that_runs_again_may_forget_the_next_on_the_list);
 	tcase_add_test(tests, again_without_a_callback_does_nothing);
+
+	tcase_add_test(tests, some_of_those_that_yield_run_in_a_turn_behind_who_is_ready);
+	tcase_add_test(tests, those_that_yield_take_turns);
+	tcase_add_test(tests, what_is_ready_for_one_that_yields_is_kept_until_it_runs);
+	tcase_add_test(tests, the_slot_of_one_that_yields_and_is_forgotten_is_free_in_the_next_turn);
+	tcase_add_test(tests, one_that_yields_and_is_forgotten_holds_nobody_up);
 
 	tcase_add_test(tests, a_timer_runs_when_it_is_due);
 	tcase_add_test(tests, an_interest_without_a_descriptor_is_a_timer);

@@ -18,6 +18,11 @@
 
 enum { NONE = UINT32_MAX };
 
+struct run_list {				/* by interest's next */
+	uint32_t first, last, length;
+	bool has_gone;				/* some on it were forgotten */
+};
+
 struct executor {
 	struct registry registry;
 	struct channel *channel;		/* borrowed */
@@ -27,7 +32,7 @@ struct executor {
 		executor_timer_fn *fn;
 		void *arg;
 	} due[TIMERS_LISTS_MAX];
-	uint32_t again_first, again_last, again_length;
+	struct run_list again, yielded;
 	uint64_t now_ms;
 };
 
@@ -40,7 +45,7 @@ int executor_new(struct executor **ret, struct poller *poller, struct channel *c
 	if (!ex)
 		return -ENOMEM;
 	ex->channel = channel;
-	ex->again_first = ex->again_last = NONE;
+	ex->again = ex->yielded = (struct run_list) { .first = NONE, .last = NONE };
 	ex->now_ms = clock_ms();
 	r = registry_init(&ex->registry, poller, slots);
 	if (r < 0)
@@ -86,6 +91,8 @@ void executor_forget(struct executor *ex, interest_id id)
 
 	if (!interest)
 		return;
+	if (interest->yields)
+		ex->yielded.has_gone = true;
 	timers_stop(&ex->timers, interest_slot(id));
 	registry_remove(&ex->registry, id);
 }
@@ -107,18 +114,23 @@ interest_id executor_id(struct executor *ex, uint32_t slot)
 	return registry_id(&ex->registry, slot);
 }
 
-static void join_again_list(struct executor *ex, struct interest *interest, interest_id id)
+static void append(struct executor *ex, struct run_list *list, uint32_t slot)
+{
+	ex->registry.at[slot].next = NONE;
+	if (list->last == NONE)
+		list->first = slot;
+	else
+		ex->registry.at[list->last].next = slot;
+	list->last = slot;
+	list->length++;
+}
+
+static void join(struct executor *ex, struct run_list *list, struct interest *interest, interest_id id)
 {
 	if (interest->flags & INTEREST_AGAIN)
 		return;
 	interest->flags |= INTEREST_AGAIN;
-	interest->next = NONE;
-	if (ex->again_last == NONE)
-		ex->again_first = interest_slot(id);
-	else
-		ex->registry.at[ex->again_last].next = interest_slot(id);
-	ex->again_last = interest_slot(id);
-	ex->again_length++;
+	append(ex, list, interest_slot(id));
 }
 
 void executor_again(struct executor *ex, interest_id id)
@@ -128,7 +140,20 @@ void executor_again(struct executor *ex, interest_id id)
 	if (!interest)
 		return;
 	interest->flags |= INTEREST_ASKED;
-	join_again_list(ex, interest, id);
+	join(ex, &ex->again, interest, id);
+}
+
+void executor_yield(struct executor *ex, interest_id id)
+{
+	struct interest *interest = registry_get(&ex->registry, id);
+
+	if (!interest)
+		return;
+	interest->flags |= INTEREST_ASKED;
+	if (interest->flags & INTEREST_AGAIN)
+		return;
+	interest->yields = 1;
+	join(ex, &ex->yielded, interest, id);
 }
 
 static int await(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg, bool keep)
@@ -139,13 +164,13 @@ static int await(struct executor *ex, interest_id id, uint32_t what, executor_fn
 		return -ENOENT;
 	interest->fn = fn;
 	interest->arg = arg;
-	interest->awaits = (uint8_t) what;
+	interest->awaits = what & (POLLER_READ | POLLER_WRITE);
 	if (keep)
 		interest->flags |= INTEREST_KEEP;
 	else
 		interest->flags &= (uint8_t) ~INTEREST_KEEP;
 	if (interest->pending & (what | POLLER_ERROR))
-		join_again_list(ex, interest, id);
+		join(ex, &ex->again, interest, id);
 	return registry_want(&ex->registry, id, what);
 }
 
@@ -183,26 +208,49 @@ static int deliver(struct executor *ex, const struct event *event)
 		interest->flags |= INTEREST_NO_MORE;
 	if (interest->flags & INTEREST_ONE_SHOT)
 		interest->armed = 0;
-	if (!interest->fn || !(interest->pending & (interest->awaits | POLLER_ERROR)))
+	if (interest->yields || !interest->fn || !(interest->pending & (interest->awaits | POLLER_ERROR)))
 		return 0;
 	run(interest, event->id);
 	return 1;
 }
 
-/* What is on the list when this begins; what joins meanwhile waits for the next turn. */
-static int run_again(struct executor *ex)
+/* The list of those that yield may be long, and its end far: slots of those that are gone are free in the next turn all the
+ * same, as the other list's are. */
+static void release_gone(struct executor *ex)
+{
+	struct run_list *list = &ex->yielded;
+	uint32_t slot = list->first;
+
+	*list = (struct run_list) { .first = NONE, .last = NONE };
+	while (slot != NONE) {
+		struct interest *interest = &ex->registry.at[slot];
+		uint32_t next = interest->next;
+
+		if (interest->flags & INTEREST_USED) {
+			append(ex, list, slot);
+		} else {
+			interest->flags = interest->yields = 0;
+			registry_release(&ex->registry, slot);
+		}
+		slot = next;
+	}
+}
+
+/* What is on the list when this begins, but no more than so many; what joins meanwhile waits for the next turn. */
+static int run_list(struct executor *ex, struct run_list *list, uint32_t most)
 {
 	int ran = 0;
 
-	for (uint32_t n = ex->again_length; n > 0; n--) {
-		uint32_t slot = ex->again_first;
+	for (uint32_t n = list->length < most ? list->length : most; n > 0; n--) {
+		uint32_t slot = list->first;
 		struct interest *interest = &ex->registry.at[slot];
 		bool asked = interest->flags & INTEREST_ASKED;
 
-		ex->again_first = interest->next;
-		if (ex->again_first == NONE)
-			ex->again_last = NONE;
-		ex->again_length--;
+		list->first = interest->next;
+		if (list->first == NONE)
+			list->last = NONE;
+		list->length--;
+		interest->yields = 0;
 		interest->flags &= (uint8_t) ~(INTEREST_AGAIN | INTEREST_ASKED);
 		if (!(interest->flags & INTEREST_USED)) {	/* forgotten while it was on the list */
 			registry_release(&ex->registry, slot);
@@ -237,15 +285,18 @@ int executor_turn(struct executor *ex)
 	int ran;
 
 	ex->now_ms = clock_ms();
-	ran = run_again(ex);
+	if (ex->yielded.has_gone)
+		release_gone(ex);
+	ran = run_list(ex, &ex->again, UINT32_MAX);
 	while (events-- > 0 && channel_take(ex->channel, &event))
 		ran += deliver(ex, &event);
+	ran += run_list(ex, &ex->yielded, EXECUTOR_YIELDED_PER_TURN);
 	return ran + run_due(ex);
 }
 
 int executor_timeout(struct executor *ex)
 {
-	return ex->again_length > 0 ? 0 : timers_timeout(&ex->timers, ex->now_ms);
+	return ex->again.length + ex->yielded.length > 0 ? 0 : timers_timeout(&ex->timers, ex->now_ms);
 }
 
 uint64_t executor_now_ms(struct executor *ex)

@@ -14,6 +14,9 @@
  *   read only without it: no second event comes.
  * - ERROR is told to whatever callback the interest has, also when that awaits nothing.
  * - again runs the callback in the next turn, ready or not, and a turn with something to run again does not sleep.
+ * - yield does so, too, but some of those that yield run in a turn and no more, in the order in which they asked, behind all
+ *   others; what is ready for them meanwhile is kept.  So who has a lot to do is not felt by who has not, however many of
+ *   them there are.
  * - One clock read per turn.
  *
  * Every interest has one timer; an interest without a descriptor (-1) is a timer and nothing else.
@@ -22,6 +25,8 @@
 #include "core/channel.h"
 #include "core/registry.h"
 #include "core/timers.h"
+
+enum { EXECUTOR_YIELDED_PER_TURN = 4 };
 
 struct executor;
 typedef void executor_fn(void *arg, interest_id id, uint32_t ready);
@@ -43,6 +48,7 @@ interest_id executor_id(struct executor *ex, uint32_t slot);		/* of who is in th
 int executor_await_once(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg);
 int executor_await_keep(struct executor *ex, interest_id id, uint32_t what, executor_fn *fn, void *arg);
 void executor_again(struct executor *ex, interest_id id);		/* ready may then be 0 */
+void executor_yield(struct executor *ex, interest_id id);		/* as again, when a share was used up */
 
 /* All timers of a list run for duration_ms; 0: for ever. */
 unsigned executor_add_timer_list(struct executor *ex, uint32_t duration_ms, executor_timer_fn *fn, void *arg);
@@ -56,6 +62,7 @@ uint64_t executor_newest_ms(struct executor *ex, unsigned list);	/* when its las
 
 uint64_t executor_now_ms(struct executor *ex);				/* CLOCK_MONOTONIC, as of this turn */
 
-/* Runs due timers, every event that is in the channel, and what asked to be run again: the number of callbacks. */
+/* Runs due timers, every event that is in the channel, what asked to be run again, and some of what yielded: the number of
+ * callbacks. */
 int executor_turn(struct executor *ex);
 int executor_timeout(struct executor *ex);				/* ms the next turn may be waited for; -1: for ever */

@@ -30,8 +30,9 @@ struct interest {
 	void *arg;						/* executor's; borrowed */
 	int fd;							/* borrowed */
 	uint32_t generation;
-	uint32_t next;						/* in the free list, or in the executor's again list */
-	uint8_t awaits;						/* executor's: READ | WRITE that the callback waits for */
+	uint32_t next;						/* in the free list, or in one of the executor's lists */
+	uint8_t awaits : 4;					/* executor's: READ | WRITE that the callback waits for */
+	uint8_t yields : 1;					/* executor's: its list is that of those that yield */
 	uint8_t armed;						/* READ | WRITE as the kernel knows it */
 	uint8_t pending;					/* executor's: ready, and not yet told */
 	uint8_t flags;						/* executor's and registry's */
@@ -40,12 +41,12 @@ struct interest {
 enum {				/* struct interest, flags */
 	INTEREST_USED		= 0x01,
 	INTEREST_KEEP		= 0x02,	/* stays awaited after its callback ran */
-	INTEREST_AGAIN		= 0x04,	/* is on the again list */
+	INTEREST_AGAIN		= 0x04,	/* is on a list of those that run again */
 	INTEREST_KNOWN		= 0x08,	/* the kernel has it */
 	INTEREST_ONE_SHOT	= 0x10,
 	INTEREST_SHARED		= 0x20,
 	INTEREST_NO_MORE	= 0x40,	/* RDHUP was seen: told with every event from then on */
-	INTEREST_ASKED		= 0x80,	/* runs again even when nothing is ready: executor_again was called */
+	INTEREST_ASKED		= 0x80,	/* runs again even when nothing is ready: executor_again or _yield was called */
 };
 
 struct registry {

@@ -11,8 +11,8 @@
  * an unsent answer, is spilled to memory of the connection, and the next turn begins with it.
  *
  * A turn is bounded: one receive of 16 KiB that is looked at, or a few of content that nobody looks at, one send.
- * A connection with more to do asks to be run again, behind all others.  While output is blocked nothing is received:
- * that is the back pressure.
+ * A connection with more to do yields: it is run again behind all others, and a few of those that yield in a turn of the
+ * worker.  While output is blocked nothing is received: that is the back pressure.
  *
  * Functions of a turn return 1 when the turn goes on, 0 when it has come as far as it can, and a negative errno when the
  * connection is over.  Giving each connection buffers of its own would be simpler and cost them while it is idle.
@@ -787,7 +787,7 @@ static int settle(struct turn *t)
 	}
 	if (c->flags & (CONNECTION_MORE | CONNECTION_UNSEEN) || c->state == CONNECTION_SENDING) {
 		start_timer(t, timer_while_busy(c), t->answered);
-		executor_again(t->server->ex, t->id);
+		executor_yield(t->server->ex, t->id);
 		return 0;
 	}
 
@@ -873,6 +873,7 @@ static int finish(struct turn *t)
 static int serve(struct turn *t)
 {
 	struct connection *c = t->c;
+	bool left_over = c->out_length > 0 || c->state == CONNECTION_SENDING;
 	int r;
 
 	if (c->state == CONNECTION_DRAINING)
@@ -882,6 +883,10 @@ static int serve(struct turn *t)
 		return r;
 	if (r == 0 || (c->state == CONNECTION_DELAYED && !is_due(t)))	/* what was received stays where it is */
 		return settle(t);
+	if (left_over && c->state != CONNECTION_DELAYED) {	/* many may be written to at once: that was its share */
+		c->flags |= CONNECTION_MORE;
+		return settle(t);
+	}
 	if (c->in_length > 0)
 		memcpy(t->in, records_spilled_input(&t->server->records, interest_slot(t->id)), c->in_length);
 	t->in_length = c->in_length;
