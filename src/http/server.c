@@ -16,7 +16,7 @@
 
 enum {
 	DRAIN_MS	= 1000,
-	PAUSE_MS	= 100,
+	PAUSE_MS	= 50,		/* so who has descriptors again is back within 100 ms */
 	REST_MS		= 1000,
 	REPORT_EVERY_MS	= 1000,
 	EXTRA_SLOTS	= SERVER_REFUSALS_MAX + 6,	/* the worker's own interests, the pause, the rest, and some to spare */
