@@ -12,6 +12,7 @@
 #include "fixture.h"
 
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 enum { SLOTS = 8, CAPACITY = 16, RUNS_MAX = 64 };
@@ -33,6 +34,7 @@ static struct {
 	unsigned controls;		/* calls of epoll_ctl */
 	uint64_t now_ms;		/* 0: the real clock */
 	unsigned clock_reads;
+	unsigned alarms;		/* calls of timerfd_settime */
 
 	struct run runs[RUNS_MAX];	/* what note() was told, in order */
 	unsigned n;
@@ -42,6 +44,14 @@ int __real_epoll_ctl(int fd, int operation, int of, struct epoll_event *event);
 int __wrap_epoll_ctl(int fd, int operation, int of, struct epoll_event *event);
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *value, struct itimerspec *old);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *value, struct itimerspec *old);
+
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *value, struct itimerspec *old)
+{
+	f.alarms++;
+	return __real_timerfd_settime(fd, flags, value, old);
+}
 
 int __wrap_epoll_ctl(int fd, int operation, int of, struct epoll_event *event)
 {
@@ -379,7 +389,7 @@ START_TEST(an_event_that_is_not_awaited_is_kept_until_it_is)
 	send_byte(f.a[1]);
 	ck_assert_int_eq(turn(), 0);	/* the kernel tells this edge once */
 	await_once(f.id_a, POLLER_READ, note);
-	ck_assert_int_eq(executor_timeout(f.ex), 0);
+	ck_assert(executor_is_busy(f.ex));
 	ck_assert_int_eq(turn(), 1);
 	assert_ran(1, f.id_a, POLLER_READ);
 	ck_assert_int_eq(turn(), 0);
@@ -432,7 +442,7 @@ START_TEST(a_once_callback_does_not_run_twice_for_what_was_kept)
 	ck_assert_int_eq(executor_turn(f.ex), 2);
 	assert_ran(1, f.id_b, POLLER_READ);
 	ck_assert_int_eq(executor_turn(f.ex), 0);
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
 }
 END_TEST
 
@@ -529,7 +539,7 @@ START_TEST(an_error_reaches_an_interest_that_awaits_nothing)
 	ck_assert_int_eq(turn(), 1);
 	ck_assert_uint_ne(f.runs[1].ready & POLLER_ERROR, 0);
 	ck_assert_int_eq(turn(), 0);		/* and does not spin */
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
 }
 END_TEST
 
@@ -647,11 +657,11 @@ static void note_and_again(void *arg, interest_id id, uint32_t ready)
 START_TEST(again_runs_in_the_next_turn_and_that_turn_does_not_sleep)
 {
 	await_once(f.id_a, POLLER_READ, note_and_again);
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
 	send_byte(f.a[1]);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(turn(), 1);
-		ck_assert_int_eq(executor_timeout(f.ex), 0);
+		ck_assert(executor_is_busy(f.ex));
 	}
 	assert_ran(0, f.id_a, POLLER_READ);
 	assert_ran(3, f.id_a, 0);
@@ -683,7 +693,7 @@ START_TEST(one_that_is_forgotten_while_it_waits_to_run_again_does_not_run)
 	executor_again(f.ex, f.id_a);
 	ck_assert_int_eq(turn(), 1);
 	assert_ran(0, f.id_b, 0);
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
 }
 END_TEST
 
@@ -731,7 +741,7 @@ START_TEST(again_without_a_callback_does_nothing)
 {
 	executor_again(f.ex, f.id_a);
 	ck_assert_int_eq(turn(), 0);
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
 }
 END_TEST
 
@@ -763,14 +773,14 @@ START_TEST(some_of_those_that_yield_run_in_a_turn_behind_who_is_ready)
 	let_many_yield(note);
 	await_once(f.id_b, POLLER_READ, note);
 	put(f.id_b, POLLER_READ);
-	ck_assert_int_eq(executor_timeout(f.ex), 0);
+	ck_assert(executor_is_busy(f.ex));
 	ck_assert_int_eq(executor_turn(f.ex), 1 + EXECUTOR_YIELDED_PER_TURN);
 	assert_ran(0, f.id_b, POLLER_READ);
 	assert_ran(EXECUTOR_YIELDED_PER_TURN, yielding[EXECUTOR_YIELDED_PER_TURN - 1], 0);
-	ck_assert_int_eq(executor_timeout(f.ex), 0);
+	ck_assert(executor_is_busy(f.ex));
 	ck_assert_int_eq(executor_turn(f.ex), 1);
 	assert_ran(YIELDING, yielding[YIELDING - 1], 0);
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
 }
 END_TEST
 
@@ -809,7 +819,7 @@ START_TEST(the_slot_of_one_that_yields_and_is_forgotten_is_free_in_the_next_turn
 	ck_assert_int_eq(executor_watch(f.ex, -1, REGISTRY_STANDING, &next), 0);
 	ck_assert_uint_eq(interest_slot(next), interest_slot(yielding[YIELDING - 1]));
 	ck_assert_int_eq(executor_turn(f.ex), 0);
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
 	await_keep(next, 0, note);
 	executor_yield(f.ex, next);
 	ck_assert_int_eq(executor_turn(f.ex), 1);
@@ -824,7 +834,7 @@ START_TEST(one_that_yields_and_is_forgotten_holds_nobody_up)
 		executor_forget(f.ex, yielding[i]);
 	ck_assert_int_eq(executor_turn(f.ex), 1);
 	assert_ran(0, yielding[YIELDING - 1], 0);
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
 }
 END_TEST
 
@@ -835,14 +845,53 @@ START_TEST(a_timer_runs_when_it_is_due)
 	unsigned list = executor_add_timer_list(f.ex, 100, note_timer, &f);
 
 	executor_start_timer(f.ex, f.id_a, list);
-	ck_assert_int_eq(executor_timeout(f.ex), 100);
 	f.now_ms += 99;
 	ck_assert_int_eq(turn(), 0);
-	ck_assert_int_eq(executor_timeout(f.ex), 1);
 	f.now_ms++;
 	ck_assert_int_eq(turn(), 1);
 	assert_ran(0, f.id_a, 0);
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
+}
+END_TEST
+
+/* With the real clock: without the alarm the wait would be for ever. */
+START_TEST(a_wait_ends_when_a_timer_is_due)
+{
+	unsigned list = executor_add_timer_list(f.ex, 5, note_timer, &f);
+
+	f.now_ms = 0;
+	(void) executor_turn(f.ex);
+	executor_start_timer(f.ex, f.id_a, list);
+	ck_assert_int_eq(executor_turn(f.ex), 0);
+	while (f.n == 0) {
+		ck_assert(!executor_is_busy(f.ex));
+		ck_assert_int_eq(reactor_turn(&f.reactor, -1), 1);
+		(void) executor_turn(f.ex);
+	}
+	assert_ran(0, f.id_a, 0);
+}
+END_TEST
+
+START_TEST(a_timer_that_begins_anew_sets_no_new_alarm)
+{
+	unsigned list = executor_add_timer_list(f.ex, 1000, note_timer, &f);
+	unsigned sooner = executor_add_timer_list(f.ex, 100, note_timer, &f);
+
+	for (int i = 0; i < 9; i++) {
+		executor_start_timer(f.ex, f.id_a, list);
+		ck_assert_int_eq(turn(), 0);
+		f.now_ms += 100;
+	}
+	ck_assert_uint_eq(f.alarms, 1);
+	f.now_ms += 100;
+	ck_assert_int_eq(turn(), 0);		/* it has gone off, and is set to when the timer is due */
+	ck_assert_uint_eq(f.alarms, 2);
+	executor_start_timer(f.ex, f.id_b, sooner);
+	ck_assert_int_eq(turn(), 0);
+	ck_assert_uint_eq(f.alarms, 3);
+	executor_stop_timer(f.ex, f.id_b);
+	ck_assert_int_eq(turn(), 0);
+	ck_assert_uint_eq(f.alarms, 3);
 }
 END_TEST
 
@@ -867,7 +916,7 @@ START_TEST(forgetting_stops_the_timer)
 	executor_forget(f.ex, f.id_a);
 	executor_start_timer(f.ex, f.id_a, list);	/* it is gone */
 	executor_stop_timer(f.ex, f.id_a);
-	ck_assert_int_eq(executor_timeout(f.ex), -1);
+	ck_assert(!executor_is_busy(f.ex));
 	f.now_ms += 1000;
 	ck_assert_int_eq(turn(), 0);
 }
@@ -973,7 +1022,6 @@ START_TEST(a_turn_reads_the_clock_once)
 	ck_assert_int_eq(turn(), 4);
 	ck_assert_uint_eq(f.clock_reads, 1);
 	ck_assert_uint_eq(executor_now_ms(f.ex), f.now_ms);
-	(void) executor_timeout(f.ex);
 	ck_assert_uint_eq(f.clock_reads, 1);
 }
 END_TEST
@@ -1064,6 +1112,8 @@ int main(void)
 	tcase_add_test(tests, one_that_yields_and_is_forgotten_holds_nobody_up);
 
 	tcase_add_test(tests, a_timer_runs_when_it_is_due);
+	tcase_add_test(tests, a_wait_ends_when_a_timer_is_due);
+	tcase_add_test(tests, a_timer_that_begins_anew_sets_no_new_alarm);
 	tcase_add_test(tests, an_interest_without_a_descriptor_is_a_timer);
 	tcase_add_test(tests, forgetting_stops_the_timer);
 	tcase_add_test(tests, a_callback_of_the_same_turn_can_stop_a_timer_that_is_due);

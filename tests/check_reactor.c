@@ -260,7 +260,7 @@ START_TEST(a_running_reactor_gives_everything_to_a_slow_consumer)
 	make_ready(READY);
 	ck_assert_int_eq(pthread_create(&thread, NULL, run, &result), 0);
 	while (sum < READY) {
-		channel_wait_events(&f.channel, -1);
+		channel_wait_events(&f.channel);
 		sum += take(1 + sum % 5);
 		(void) sched_yield();
 	}
@@ -280,7 +280,7 @@ START_TEST(a_running_reactor_that_fails_closes_the_channel)
 
 	f.wait_error = EBADF;
 	ck_assert_int_eq(pthread_create(&thread, NULL, run, &result), 0);
-	channel_wait_events(&f.channel, -1);	/* would sleep for ever otherwise */
+	channel_wait_events(&f.channel);	/* would sleep for ever otherwise */
 	ck_assert(channel_closed(&f.channel));
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	ck_assert_int_eq(result, -EBADF);

@@ -17,12 +17,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 int channel_init(struct channel *channel, uint32_t capacity, bool threaded)
 {
-	pthread_condattr_t monotonic;
-
 	if (capacity == 0 || (capacity & (capacity - 1)) != 0)
 		return -EINVAL;
 	*channel = (struct channel) { .capacity = capacity, .threaded = threaded };
@@ -30,12 +27,9 @@ int channel_init(struct channel *channel, uint32_t capacity, bool threaded)
 	if (!channel->at)
 		return -ENOMEM;
 
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&channel->lock, NULL);
-	pthread_cond_init(&channel->room, &monotonic);
-	pthread_cond_init(&channel->events, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&channel->room, NULL);
+	pthread_cond_init(&channel->events, NULL);
 	return 0;
 }
 
@@ -135,39 +129,16 @@ bool channel_wait_room(struct channel *channel)
 	return !channel_closed(channel);
 }
 
-static struct timespec deadline_in(int timeout_ms)
+void channel_wait_events(struct channel *channel)
 {
-	struct timespec at;
-
-	(void) clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += timeout_ms / 1000;
-	at.tv_nsec += timeout_ms % 1000 * 1000000L;
-	if (at.tv_nsec >= 1000000000L) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000L;
-	}
-	return at;
-}
-
-void channel_wait_events(struct channel *channel, int timeout_ms)
-{
-	struct timespec deadline;
-	int r = 0;
-
-	if (timeout_ms == 0 || channel_length(channel) > 0)
+	if (channel_length(channel) > 0)
 		return;
-	if (timeout_ms > 0)
-		deadline = deadline_in(timeout_ms);
 
 	pthread_mutex_lock(&channel->lock);
 	atomic_store_explicit(&channel->consumer_sleeps, true, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
-	while (r != ETIMEDOUT && !channel_closed(channel) && channel_length(channel) == 0) {
-		if (timeout_ms > 0)
-			r = pthread_cond_timedwait(&channel->events, &channel->lock, &deadline);
-		else
-			r = pthread_cond_wait(&channel->events, &channel->lock);
-	}
+	while (!channel_closed(channel) && channel_length(channel) == 0)
+		pthread_cond_wait(&channel->events, &channel->lock);
 	atomic_store_explicit(&channel->consumer_sleeps, false, memory_order_relaxed);
 	pthread_mutex_unlock(&channel->lock);
 }

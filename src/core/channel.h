@@ -39,4 +39,4 @@ void channel_commit(struct channel *channel, uint32_t n);
 /* Consumer. */
 bool channel_take(struct channel *channel, struct event *ret_event);	/* false: it is empty */
 uint32_t channel_length(struct channel *channel);
-void channel_wait_events(struct channel *channel, int timeout_ms);	/* threaded only; until one is there, or closed */
+void channel_wait_events(struct channel *channel);		/* threaded only; until one is there, or closed */

@@ -17,7 +17,7 @@
  * - yield does so, too, but some of those that yield run in a turn and no more, in the order in which they asked, behind all
  *   others; what is ready for them meanwhile is kept.  So who has a lot to do is not felt by who has not, however many of
  *   them there are.
- * - One clock read per turn.
+ * - One clock read per turn.  When a timer is due whoever waits on the poller is woken.
  *
  * Every interest has one timer; an interest without a descriptor (-1) is a timer and nothing else.
  * Everything here belongs to the executor's thread.  Failures are negative errno.
@@ -65,4 +65,4 @@ uint64_t executor_now_ms(struct executor *ex);				/* CLOCK_MONOTONIC, as of this
 /* Runs due timers, every event that is in the channel, what asked to be run again, and some of what yielded: the number of
  * callbacks. */
 int executor_turn(struct executor *ex);
-int executor_timeout(struct executor *ex);				/* ms the next turn may be waited for; -1: for ever */
+bool executor_is_busy(struct executor *ex);				/* the next turn is not to be waited for */

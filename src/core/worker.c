@@ -94,13 +94,13 @@ static void on_ask(void *arg, interest_id id, uint32_t ready)
 	w->on_ask(w->arg);
 }
 
-/* One thread: the wait is bounded by the executor's timers. */
+/* One thread waits, and runs what came. */
 static int run_inline(struct worker *w)
 {
 	int r = 0;
 
 	while (!w->quit && r >= 0) {
-		r = reactor_turn(&w->reactor, executor_timeout(w->executor));
+		r = reactor_turn(&w->reactor, executor_is_busy(w->executor) ? 0 : -1);
 		if (r >= 0)
 			(void) executor_turn(w->executor);
 	}
@@ -111,7 +111,8 @@ static int run_inline(struct worker *w)
 static int run_beside_reactor(struct worker *w)
 {
 	while (!w->quit && !channel_closed(&w->channel)) {
-		channel_wait_events(&w->channel, executor_timeout(w->executor));
+		if (!executor_is_busy(w->executor))
+			channel_wait_events(&w->channel);
 		(void) executor_turn(w->executor);
 	}
 	channel_close(&w->channel);
@@ -124,6 +125,7 @@ static void *executor_thread(void *arg)
 {
 	struct worker *w = arg;
 
+	(void) executor_turn(w->executor);	/* timers may run already */
 	w->result = w->mode == WORKER_INLINE ? run_inline(w) : run_beside_reactor(w);
 	if (w->result < 0 && w->on_failure)
 		w->on_failure(w->arg);

@@ -19,7 +19,8 @@
 
 enum {
 	OWN_DESCRIPTORS		= 24,		/* the main thread's, and for a moment those of a reload */
-	WORKER_DESCRIPTORS	= 6,
+	WORKER_DESCRIPTORS	= 5,
+	PEER_DESCRIPTORS	= 2,		/* of each worker that is not alone */
 	SPARE_DESCRIPTORS	= 40,		/* for libraries, and who started us */
 };
 
@@ -40,7 +41,8 @@ static int fit_descriptors(struct daemon *d)
 {
 	uint32_t *max_connections = &d->conf->limits.max_connections;
 	unsigned long long good = SPARE_DESCRIPTORS + (unsigned long long) d->n_workers * SERVER_REFUSALS_MAX;
-	unsigned long long must = OWN_DESCRIPTORS + (unsigned long long) d->n_workers * WORKER_DESCRIPTORS;
+	unsigned long long each = WORKER_DESCRIPTORS + (d->n_workers > 1 ? PEER_DESCRIPTORS : 0);
+	unsigned long long must = OWN_DESCRIPTORS + d->n_workers * each;
 	unsigned long long wanted, left;
 	struct rlimit limit;
 
