@@ -784,6 +784,23 @@ START_TEST(some_of_those_that_yield_run_in_a_turn_behind_who_is_ready)
 }
 END_TEST
 
+static void yield_and_await(void *arg, interest_id id, uint32_t ready)
+{
+	note(arg, id, ready);
+	executor_yield(f.ex, id);
+	await_keep(id, POLLER_READ, note);
+}
+
+START_TEST(what_is_pending_does_not_hurry_one_that_yields)
+{
+	let_many_yield(yield_and_await);
+	for (int i = 0; i < YIELDING; i++)
+		put(yielding[i], POLLER_READ);
+	ck_assert_int_eq(executor_turn(f.ex), EXECUTOR_YIELDED_PER_TURN);
+	ck_assert_int_eq(executor_turn(f.ex), EXECUTOR_YIELDED_PER_TURN);
+}
+END_TEST
+
 START_TEST(those_that_yield_take_turns)
 {
 	let_many_yield(note_and_yield);
@@ -1106,6 +1123,7 @@ int main(void)
 	tcase_add_test(tests, again_without_a_callback_does_nothing);
 
 	tcase_add_test(tests, some_of_those_that_yield_run_in_a_turn_behind_who_is_ready);
+	tcase_add_test(tests, what_is_pending_does_not_hurry_one_that_yields);
 	tcase_add_test(tests, those_that_yield_take_turns);
 	tcase_add_test(tests, what_is_ready_for_one_that_yields_is_kept_until_it_runs);
 	tcase_add_test(tests, the_slot_of_one_that_yields_and_is_forgotten_is_free_in_the_next_turn);

@@ -368,6 +368,24 @@ START_TEST(a_large_table_costs_memory_only_as_it_is_used)
 }
 END_TEST
 
+START_TEST(ids_differ_also_when_a_generation_wraps_around_between_two_trims)
+{
+	interest_id id = add(-1, REGISTRY_STANDING), next;
+
+	f.registry.at[interest_slot(id)].generation = UINT32_MAX;
+	registry_remove(&f.registry, registry_id(&f.registry, interest_slot(id)));
+	for (int i = 0; i < 3; i++) {
+		id = add(-1, REGISTRY_STANDING);
+		registry_remove(&f.registry, id);
+		(void) registry_trim(&f.registry);
+		next = add(-1, REGISTRY_STANDING);
+		ck_assert_uint_eq(interest_slot(next), interest_slot(id));
+		ck_assert_uint_ne(next, id);
+		registry_remove(&f.registry, next);
+	}
+}
+END_TEST
+
 /* Some pages of interests without a descriptor. */
 enum { MANY = 2000, STAY = 3 };
 
@@ -457,6 +475,7 @@ int main(void)
 	tcase_add_test(tests, a_removed_interest_is_not_found);
 	tcase_add_test(tests, an_id_never_matches_a_later_interest_in_the_same_slot);
 	tcase_add_test(tests, a_generation_that_wraps_around_leaves_out_0);
+	tcase_add_test(tests, ids_differ_also_when_a_generation_wraps_around_between_two_trims);
 	tcase_add_test(tests, an_empty_slot_has_no_id);
 	tcase_add_test(tests, a_full_table_says_enospc_and_goes_on);
 	tcase_add_test(tests, the_last_slot_freed_is_the_first_reused);

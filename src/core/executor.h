@@ -13,7 +13,8 @@
  * - RDHUP (the peer will send no more) is told with every event after it was seen.  A callback may stop at a short
  *   read only without it: no second event comes.
  * - ERROR is told to whatever callback the interest has, also when that awaits nothing.
- * - again runs the callback in the next turn, ready or not, and a turn with something to run again does not sleep.
+ * - again runs the callback in the next turn, ready or not, and a turn with something to run again does not sleep.  Who
+ *   yields already keeps its place.
  * - yield does so, too, but some of those that yield run in a turn and no more, in the order in which they asked, behind all
  *   others; what is ready for them meanwhile is kept.  So who has a lot to do is not felt by who has not, however many of
  *   them there are.

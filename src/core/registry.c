@@ -127,7 +127,8 @@ void registry_remove(struct registry *registry, interest_id id)
 	if (interest->flags & INTEREST_KNOWN)
 		(void) poller_remove(registry->poller, interest->fd);
 
-	interest->generation++;
+	if (++interest->generation == 0)	/* that is what memory that was given back says */
+		interest->generation = 1;
 	interest->fd = -1;
 	interest->flags &= INTEREST_AGAIN;
 	if (!interest->flags)		/* else its link is in use: the executor releases the slot when it gets there */

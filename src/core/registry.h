@@ -71,7 +71,7 @@ int registry_add(struct registry *registry, int fd, enum registry_kind kind, int
 int registry_want(struct registry *registry, interest_id id, uint32_t what);
 
 void registry_remove(struct registry *registry, interest_id id);		/* before closing the descriptor */
-void registry_release(struct registry *registry, uint32_t slot);	/* executor's: removed while on the again list */
+void registry_release(struct registry *registry, uint32_t slot);	/* executor's: removed while on a list of its */
 struct interest *registry_get(struct registry *registry, interest_id id);	/* NULL: it is gone */
 interest_id registry_id(const struct registry *registry, uint32_t slot);	/* of who is in the slot now; 0: nobody */
 

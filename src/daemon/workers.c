@@ -3,7 +3,6 @@
 
 #include "core/cleanup.h"
 #include "core/clock.h"
-#include "http/balance.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -175,8 +174,6 @@ int workers_carry(struct workers *workers, struct handover *handover)
 {
 	int r = 0;
 
-	for (unsigned w = 0; w < workers->n; w++)
-		balance_take(workers->at[w]);
 	for (size_t i = 0; i < workers->n_snapshots && r == 0; i++) {
 		bool needed = i == workers->n_snapshots - 1;
 

@@ -13,7 +13,7 @@
 #if !defined HTTP_NO_BLOCKS && defined __SSE2__
 #include <emmintrin.h>
 #define HTTP_BLOCKS 1
-#elif !defined HTTP_NO_BLOCKS && defined __aarch64__ && defined __ARM_NEON
+#elif !defined HTTP_NO_BLOCKS && defined __AARCH64EL__ && defined __ARM_NEON
 #include <arm_neon.h>
 #define HTTP_BLOCKS 1
 #else

@@ -7,6 +7,7 @@
 #include "http/carry.h"
 
 #include "core/cleanup.h"
+#include "http/balance.h"
 
 #include <assert.h>
 #include <sys/mman.h>
@@ -72,6 +73,7 @@ int carry_connections(struct handover *handover, struct server *server)
 {
 	int r = 0;
 
+	balance_take(server);
 	for (uint32_t slot = 0; slot < server->high_slot && r == 0; slot++)
 		if (server->records.connections[slot].state != CONNECTION_FREE)
 			r = carry_connection(handover, server, slot);

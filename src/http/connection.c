@@ -768,6 +768,8 @@ static int settle(struct turn *t)
 {
 	struct connection *c = t->c;
 	bool idle = c->state == CONNECTION_HEAD && c->in_length == 0 && !(c->flags & CONNECTION_MORE);
+	bool busy = c->state == CONNECTION_SENDING ||
+		    (c->flags & (CONNECTION_MORE | CONNECTION_UNSEEN) && c->state != CONNECTION_DELAYED);
 	int r;
 
 	if (t->blocked) {
@@ -778,6 +780,8 @@ static int settle(struct turn *t)
 	}
 	if (idle && t->server->draining && c->requests > 0)
 		return -ESHUTDOWN;
+	if (busy)	/* before READ is awaited: what is pending of it would let us run again at once */
+		executor_yield(t->server->ex, t->id);
 	r = wait_for(t, POLLER_READ);
 	if (r < 0)
 		return r;
@@ -785,9 +789,8 @@ static int settle(struct turn *t)
 		start_timer(t, delay_timer(t), false);
 		return 0;
 	}
-	if (c->flags & (CONNECTION_MORE | CONNECTION_UNSEEN) || c->state == CONNECTION_SENDING) {
+	if (busy) {
 		start_timer(t, timer_while_busy(c), t->answered);
-		executor_yield(t->server->ex, t->id);
 		return 0;
 	}
 
@@ -996,14 +999,14 @@ void connection_close(struct server *server, interest_id id)
 }
 
 /* Counts the newcomer, or makes room for it: false when nobody can be asked to leave. */
-static bool admit(struct server *server, int fd)
+static bool admit(struct server *server, uint32_t number, int fd)
 {
 	uint32_t most = server_limits(server)->max_connections;
 	interest_id oldest;
 
 	if (server_count(server, +1) <= most)
 		return true;
-	server_report(server, fd, &(struct report) { .kind = REPORT_FULL, .connection = server->accepted + 1 });
+	server_report(server, fd, &(struct report) { .kind = REPORT_FULL, .connection = number });
 	oldest = server_oldest(server);
 	if (oldest)
 		connection_close(server, oldest);
@@ -1066,9 +1069,8 @@ int connection_resume(struct server *server, int fd, const struct connection *re
 	return 0;
 }
 
-static void begin(struct server *server, int fd, uint8_t name, bool admitted)
+static void begin(struct server *server, uint32_t number, int fd, uint8_t name, bool admitted)
 {
-	uint32_t number = ++server->accepted;
 	struct connection *c;
 	interest_id id;
 	struct turn t;
@@ -1104,15 +1106,16 @@ static void begin(struct server *server, int fd, uint8_t name, bool admitted)
 
 void connection_begin(struct server *server, int fd, uint8_t name)
 {
-	begin(server, fd, name, true);
+	begin(server, ++server->accepted, fd, name, true);
 }
 
 static void open_connection(struct server *server, int fd, uint8_t name)
 {
-	bool admitted = admit(server, fd);
+	uint32_t number = ++server->accepted;
+	bool admitted = admit(server, number, fd);
 
 	if (!admitted || !balance_pass(server, fd, name))
-		begin(server, fd, name, admitted);
+		begin(server, number, fd, name, admitted);
 }
 
 /* Out of descriptors or memory: nothing is accepted until a connection ends, or for a while.  Else the newcomer

@@ -425,6 +425,7 @@ static void on_ask(void *arg)
 	if (atomic_load(&server->wish_stop)) {
 		server->draining = true;
 		stop_listening(server);
+		executor_forget(server->ex, server->passed_id);
 		for_each_connection(server, connection_close);
 		worker_quit(server->worker);
 	}

@@ -120,9 +120,11 @@ struct server {
 	_Alignas(64) _Atomic uint64_t answered;
 	_Atomic uint64_t oldest_held;		/* the number of the oldest snapshot that it still needs */
 	_Atomic uint64_t requests;
-	_Atomic uint32_t standing;		/* its connections; who passes one on to it counts it, too */
 	_Atomic uint64_t moved_ms;		/* as of the last question: when a body or an answer last went on */
 	_Atomic bool failed;			/* its loop ended with an error, which server_join returns */
+
+	/* All workers read it and write it: who passes a newcomer on counts it here. */
+	_Alignas(64) _Atomic uint32_t standing;	/* its connections */
 };
 
 /* Main thread. */
