@@ -5,6 +5,7 @@
 #include "core/reactor.h"
 #include "core/thread.h"
 
+#include <sched.h>
 #include <sys/eventfd.h>
 
 enum { CHANNEL_CAPACITY = 1024 };
@@ -121,10 +122,19 @@ static int run_beside_reactor(struct worker *w)
 	return w->quit ? 0 : w->reactor_result;
 }
 
+/* Woken, it preempts nobody (sched(7)).  Else a client on the same CPU is interrupted after its first request, which is then
+ * served alone, and the next; and many at a time are what makes serving them cheap.  Who gave us another policy knows why. */
+static void be_patient(void)
+{
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		(void) sched_setscheduler(0, SCHED_BATCH, &(struct sched_param) { 0 });
+}
+
 static void *executor_thread(void *arg)
 {
 	struct worker *w = arg;
 
+	be_patient();
 	(void) executor_turn(w->executor);	/* timers may run already */
 	w->result = w->mode == WORKER_INLINE ? run_inline(w) : run_beside_reactor(w);
 	if (w->result < 0 && w->on_failure)
@@ -136,6 +146,7 @@ static void *reactor_thread(void *arg)
 {
 	struct worker *w = arg;
 
+	be_patient();
 	w->reactor_result = reactor_run(&w->reactor);
 	return NULL;
 }
