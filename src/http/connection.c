@@ -53,7 +53,6 @@ struct turn {
 	char *in;			/* what was received and not looked at: in + in_at up to in + in_length */
 	size_t in_at, in_length;
 	size_t out_length;		/* answers in the worker's output buffer */
-	time_t now;			/* the second that Date says; 0: not asked yet */
 	bool received, sent, answered;	/* what moved in this turn: timeouts begin anew */
 	bool blocked;			/* the socket takes no more */
 	bool ended;			/* recv said that nothing more will come */
@@ -88,18 +87,6 @@ size_t connection_refused_bytes(void)
 }
 
 /* --- answering --------------------------------------------------------------------------------------------------- */
-
-/* Read once in a turn that answers; the coarse clock is no system call, and some milliseconds late at most. */
-static time_t now_of(struct turn *t)
-{
-	struct timespec now;
-
-	if (t->now == 0) {
-		(void) clock_gettime(CLOCK_REALTIME_COARSE, &now);
-		t->now = now.tv_sec;
-	}
-	return t->now;
-}
 
 /* Of the request that is answered next. */
 static uint64_t number_of_request(const struct connection *c)
@@ -212,7 +199,7 @@ static ssize_t write_answer(struct turn *t, struct held *held, uint32_t answer)
 
 	if (t->c->flags & CONNECTION_LAST)
 		persistence = HTTP_CLOSE;
-	n = write_head(t, to, server_head(t->server, held, answer, persistence, now_of(t)), prepared->variables);
+	n = write_head(t, to, server_head(t->server, held, answer, persistence), prepared->variables);
 	if (n < 0 || t->c->flags & CONNECTION_HEAD_ONLY || prepared->body_length > SERVER_SHORT_BODY)
 		return n;
 	memcpy(to + n, held->snapshot->image + prepared->body, prepared->body_length);

@@ -151,6 +151,20 @@ void server_let_go(struct server *server, struct connection *connection)
 		drop_unused(server);
 }
 
+/* Read at most once in a turn, for all who are answered in it; the coarse clock is some milliseconds late at most. */
+static time_t now_of(struct server *server)
+{
+	uint64_t now_ms = executor_now_ms(server->ex);
+	struct timespec now;
+
+	if (server->now_ms != now_ms) {
+		(void) clock_gettime(CLOCK_REALTIME_COARSE, &now);
+		server->now = now.tv_sec;
+		server->now_ms = now_ms;
+	}
+	return server->now;
+}
+
 static void write_date(struct server *server, struct ready *ready, uint32_t at, time_t now)
 {
 	if (server->dated != now) {
@@ -161,10 +175,10 @@ static void write_date(struct server *server, struct ready *ready, uint32_t at, 
 	ready->dated = now;
 }
 
-struct slice server_head(struct server *server, struct held *held, uint32_t answer, enum http_persistence persistence,
-			 time_t now)
+struct slice server_head(struct server *server, struct held *held, uint32_t answer, enum http_persistence persistence)
 {
 	struct ready *ready = &held->ready[answer][persistence];
+	time_t now = now_of(server);
 
 	if (ready->dated != now)
 		write_date(server, ready, held->snapshot->answers[answer].date, now);

@@ -90,7 +90,8 @@ struct server {
 	char *discard;				/* SERVER_DISCARD_MAX: where content goes that nobody reads; and scratch */
 	uint64_t seed[2];			/* random: of request ids */
 	char date[HTTP_DATE_LENGTH];		/* of the second `dated`: written once for all heads */
-	time_t dated;
+	time_t dated, now;
+	uint64_t now_ms;			/* the executor's when the clock of Date was read: `now` */
 	uint32_t scanned;			/* where the last search for a connection of who is gone ended */
 	struct http_request request;		/* the last head of the turn: its bytes are the turn's */
 	struct held *held;			/* newest first */
@@ -156,7 +157,7 @@ uint64_t server_take_arrivals(struct server *server, struct server_arrivals *arr
 /* Worker's thread; for connection.c. */
 struct held *server_held(struct server *server, uint64_t snapshot);	/* never NULL for a number that is held */
 struct slice server_head(struct server *server, struct held *held, uint32_t answer,
-			 enum http_persistence persistence, time_t now);	/* with that Date */
+			 enum http_persistence persistence);		/* with the Date of this turn */
 struct held *server_find_held(struct server *server, uint64_t snapshot);	/* NULL: it is not there */
 int server_hold_older(struct server *server, const struct snapshot *snapshot);	/* one that was never the newest here */
 uint32_t server_count(struct server *server, int change);	/* connections of all workers, after the change */
