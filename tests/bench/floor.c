@@ -70,23 +70,36 @@ static size_t count_requests(int fd, const char *at, const char *end)
 	return n;
 }
 
-/* Returns requests that ended, or -1: the connection did. */
-static long receive(int fd)
+/* 1: the content has ended; 0: it goes on, or -1: the connection has ended. */
+static long discard_content(int fd)
 {
-	ssize_t n;
-
 	while (of[fd].content_left > 0) {
-		n = recv(fd, discard, of[fd].content_left < DISCARD ? of[fd].content_left : DISCARD, MSG_TRUNC);
+		size_t want = of[fd].content_left < DISCARD ? of[fd].content_left : DISCARD;
+		ssize_t n = recv(fd, discard, want, MSG_TRUNC);
+
 		if (n <= 0)
 			return n == 0 ? -1 : 0;
 		of[fd].content_left -= (size_t) n;
-		if (of[fd].content_left == 0)
-			return 1;
 	}
+	return 1;
+}
+
+/* Returns requests that ended, or -1: the connection did.  What comes behind a head may be there already. */
+static long receive(int fd)
+{
+	long ended, more;
+	ssize_t n;
+
+	if (of[fd].content_left > 0)
+		return discard_content(fd);
 	n = recv(fd, input, sizeof input, 0);
 	if (n <= 0)
 		return n == 0 ? -1 : 0;
-	return (long) count_requests(fd, input, input + n);
+	ended = (long) count_requests(fd, input, input + n);
+	if (of[fd].content_left == 0)
+		return ended;
+	more = discard_content(fd);
+	return more > 0 ? ended + more : ended;
 }
 
 static void send_answers(int fd, size_t n)
