@@ -36,7 +36,7 @@
 
 enum {
 	ACCEPTS_OF_THE_REST	= 64 * 1024,	/* no backlog is longer */
-	DISCARDS_PER_TURN	= 4,
+	DISCARDS_PER_TURN	= 2,
 	BODY_PER_TURN		= 256 * 1024,	/* of a long body that is sent */
 	DRAIN_MAX		= 64 * 1024,	/* thrown away after the last answer */
 	OUTPUT_FULL		= RECORDS_OUTPUT_MAX - HTTP_HEAD_MAX - SERVER_SHORT_BODY - 64,

@@ -30,7 +30,7 @@ enum server_timer {		/* also the numbers of the executor's timer lists */
 
 enum {
 	SERVER_REFUSALS_MAX	= 64,	/* connections that are being answered 503 at a time */
-	SERVER_DISCARD_MAX	= 256 * 1024,	/* bytes of content thrown away by one recv */
+	SERVER_DISCARD_MAX	= 512 * 1024,	/* bytes of content thrown away by one recv */
 	SERVER_SHORT_BODY	= ROUTE_REFUSED_MAX,	/* a body up to this goes out with its head from the output buffer */
 	SERVER_DELAYS		= 8,		/* timer lists for answers that are due later, of 1, 8, 64 ... ms */
 	TIMER_REST		= TIMER_DELAY + SERVER_DELAYS,	/* not a connection's either: memory is given back */
