@@ -39,6 +39,7 @@ struct executor {
 	} due[TIMERS_LISTS_MAX];
 	struct run_list again, yielded;
 	uint64_t now_ms;
+	bool more_is_due;			/* maybe: as many ran in the last turn as may */
 	int alarm_fd;				/* owned: a timerfd, which ends a wait of the poller */
 	uint64_t alarm_ms;			/* when it goes off; UINT64_MAX: it has, or was never set */
 };
@@ -284,10 +285,11 @@ static int run_due(struct executor *ex)
 	unsigned list;
 	int ran = 0;
 
-	while ((slot = timers_take_due(&ex->timers, ex->now_ms, &list)) != TIMERS_NONE) {
+	while (ran < EXECUTOR_DUE_PER_TURN && (slot = timers_take_due(&ex->timers, ex->now_ms, &list)) != TIMERS_NONE) {
 		ex->due[list].fn(ex->due[list].arg, registry_id(&ex->registry, slot));
 		ran++;
 	}
+	ex->more_is_due = ran == EXECUTOR_DUE_PER_TURN;
 	return ran;
 }
 
@@ -330,7 +332,7 @@ int executor_turn(struct executor *ex)
 
 bool executor_is_busy(struct executor *ex)
 {
-	return ex->again.length + ex->yielded.length > 0;
+	return ex->again.length + ex->yielded.length > 0 || ex->more_is_due;
 }
 
 uint64_t executor_now_ms(struct executor *ex)

@@ -27,7 +27,7 @@
 #include "core/registry.h"
 #include "core/timers.h"
 
-enum { EXECUTOR_YIELDED_PER_TURN = 4 };
+enum { EXECUTOR_YIELDED_PER_TURN = 4, EXECUTOR_DUE_PER_TURN = 64 };
 
 struct executor;
 typedef void executor_fn(void *arg, interest_id id, uint32_t ready);
@@ -63,7 +63,7 @@ uint64_t executor_newest_ms(struct executor *ex, unsigned list);	/* when its las
 
 uint64_t executor_now_ms(struct executor *ex);				/* CLOCK_MONOTONIC, as of this turn */
 
-/* Runs due timers, every event that is in the channel, what asked to be run again, and some of what yielded: the number of
- * callbacks. */
+/* Runs every event that is in the channel, what asked to be run again, and some of what yielded and of the timers that are
+ * due, since thousands may be due at once: the number of callbacks. */
 int executor_turn(struct executor *ex);
 bool executor_is_busy(struct executor *ex);				/* the next turn is not to be waited for */

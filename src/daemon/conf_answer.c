@@ -690,21 +690,30 @@ size_t conf_own_names(const struct conf *conf, const char *names[ROUTE_NAMES_MAX
 	return n;
 }
 
+/* What malloc(3) takes for so many: a head and alignment. */
+static size_t chunk(size_t bytes)
+{
+	const size_t head = 8, align = 16, least = 32;
+	size_t taken = (bytes + head + align - 1) / align * align;
+
+	return taken < least ? least : taken;
+}
+
 static size_t text_bytes(const char *text)
 {
-	return text ? strlen(text) + 1 : 0;
+	return text ? chunk(strlen(text) + 1) : 0;
 }
 
 static size_t answer_bytes(const struct conf_answer *answer, bool bodies)
 {
-	size_t bytes = sizeof *answer + text_bytes(answer->name) + text_bytes(answer->host) + text_bytes(answer->path) +
+	size_t bytes = chunk(sizeof *answer) + text_bytes(answer->name) + text_bytes(answer->host) + text_bytes(answer->path) +
 		       text_bytes(answer->listener) + text_bytes(answer->body_file) + text_bytes(answer->methods) +
 		       text_bytes(answer->enable_if_exists) + text_bytes(answer->content_type);
 
 	if (bodies)
-		bytes += answer->gzip_body.length + 1;
+		bytes += chunk(answer->gzip_body.length + 1);
 	if (bodies && !answer->foreign_body)
-		bytes += answer->answer.body.length + 1;
+		bytes += chunk(answer->answer.body.length + 1);
 	for (size_t i = 0; i < answer->n_own_fields; i++)
 		bytes += sizeof *answer->fields + sizeof *answer->field_texts + text_bytes(answer->field_texts[i]);
 	return bytes;

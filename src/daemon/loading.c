@@ -11,6 +11,7 @@
 #include "daemon/reload.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -228,6 +229,7 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 		conf_free(d->conf);
 	d->conf = conf;
 	conf_forget_bodies(conf);
+	(void) malloc_trim(0);		/* nothing is allocated until the next reload */
 	log_set_level(conf->log_level);
 	log_set_access_limit(conf->access_limit);
 	return 0;
