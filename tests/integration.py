@@ -592,6 +592,12 @@ def _(mode):
             c.close()
 
 
+def memory_can_be_seen(d):
+    with open("/proc/%d/maps" % d.pid) as file:
+        if "libasan" in file.read():
+            raise Skip("what is freed stays with the sanitizer")
+
+
 @test("of a large page there is nothing beside the snapshot that it is answered from, also after reloads")
 def _():
     with tempfile.TemporaryDirectory() as directory:
@@ -600,9 +606,7 @@ def _():
             file.write(os.urandom(16 << 20))
         config = "[response]\nbody_file = %s\ngzip = yes\n" % page
         with daemon("server.workers=1", config=config) as d:
-            with open("/proc/%d/maps" % d.pid) as file:
-                if "libasan" in file.read():
-                    raise Skip("what is freed stays with the sanitizer")
+            memory_can_be_seen(d)
             for _ in range(3):
                 with open("/proc/%d/status" % d.pid) as file:
                     own = int(re.search(r"RssAnon:\s+(\d+)", file.read()).group(1))
@@ -622,6 +626,7 @@ def _(mode):
     if hard < crowd + 500:
         raise Skip("the limit of open files is %d" % hard)
     with daemon(mode, "server.workers=2", "limits.header_timeout=10m") as d:
+        memory_can_be_seen(d)
         with Client(d.address) as c:
             c.hello()
         before = resident(d)

@@ -704,9 +704,15 @@ static size_t text_bytes(const char *text)
 	return text ? chunk(strlen(text) + 1) : 0;
 }
 
+/* It has room for all of it to be encoded, and no 0 at its end; the section's name is longer than it was written. */
+static size_t path_bytes(const struct conf_answer *answer)
+{
+	return answer->path ? chunk(3 * strlen(answer->name)) : 0;
+}
+
 static size_t answer_bytes(const struct conf_answer *answer, bool bodies)
 {
-	size_t bytes = chunk(sizeof *answer) + text_bytes(answer->name) + text_bytes(answer->host) + text_bytes(answer->path) +
+	size_t bytes = chunk(sizeof *answer) + text_bytes(answer->name) + text_bytes(answer->host) + path_bytes(answer) +
 		       text_bytes(answer->listener) + text_bytes(answer->body_file) + text_bytes(answer->methods) +
 		       text_bytes(answer->enable_if_exists) + text_bytes(answer->content_type);
 
