@@ -229,7 +229,7 @@ static int put_in_force(struct daemon *d, struct conf *conf)
 		conf_free(d->conf);
 	d->conf = conf;
 	conf_forget_bodies(conf);
-	(void) malloc_trim(0);		/* nothing is allocated until the next reload */
+	(void) malloc_trim(0);		/* it will hardly be needed before the next reload */
 	log_set_level(conf->log_level);
 	log_set_access_limit(conf->access_limit);
 	return 0;

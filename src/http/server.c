@@ -481,10 +481,11 @@ static uint32_t hash_name(const char *name)
 	return hash ? hash : 1;
 }
 
-/* A slot that is freed while its connection waits to be run again is free only in the next turn. */
+/* A slot that is freed while its connection waits to be run again is free only in the next turn; until then there may come as
+ * many as a turn takes from each listener, and from other workers. */
 static uint32_t slots_for(uint32_t max_connections, size_t n_listeners)
 {
-	return max_connections + EXTRA_SLOTS + (uint32_t) n_listeners * (1 + CONNECTION_ACCEPTS_PER_TURN);
+	return max_connections + EXTRA_SLOTS + (uint32_t) (n_listeners + 1) * (1 + CONNECTION_ACCEPTS_PER_TURN);
 }
 
 size_t server_bytes(uint32_t max_connections, size_t n_listeners)
