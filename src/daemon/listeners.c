@@ -270,7 +270,8 @@ int listeners_take_passed(struct listeners *listeners, char **ret_why)
 	for (int i = 0; names && i < n; i++)
 		free(names[i]);
 	free(names);
-	if (n == 0 && getenv(RESTART_LISTENERS))
+	listeners->inherited = n == 0 && getenv(RESTART_LISTENERS);
+	if (listeners->inherited)
 		r = take_inherited(listeners, ret_why);
 	if (n < 0)
 		r = n;

@@ -26,6 +26,7 @@ struct listeners {			/* zero it before use */
 	size_t n;
 	int handover_fd;		/* what the process before us has left in systemd's store, the caller's; -1: nothing */
 	int alive_fd;			/* and its page, see alive.h; also the caller's */
+	bool inherited;			/* by the program that this process was before */
 };
 
 /* Takes what sd_listen_fds_with_names(3) gives, sets O_NONBLOCK and the options, and unsets the variables.  Returns

@@ -185,6 +185,12 @@ static void be_ready(struct daemon *d)
 	restart_deinit(&d->restart);
 }
 
+static void begin_watchdog(struct daemon *d)
+{
+	d->watchdog_ms = notify_watchdog_usec() / 1000;
+	d->next_watchdog_ms = d->watchdog_ms ? clock_ms() : 0;
+}
+
 int starting(struct daemon *d)
 {
 	uint64_t began_usec = reload_clock_usec();	/* who asks from now on waits for what is loaded later */
@@ -193,6 +199,10 @@ int starting(struct daemon *d)
 
 	if (listeners_take_passed(&d->listeners, &why) < 0)
 		return starting_failed(LOG_CANNOT_LISTEN, why, EX_OSERR);
+	if (d->listeners.inherited) {	/* systemd goes on watching while we load */
+		begin_watchdog(d);
+		daemon_watch_workers(d);
+	}
 	r = loading_at_start(d);
 	if (r != 0)
 		return r;
@@ -215,8 +225,7 @@ int starting(struct daemon *d)
 	log_add_rings(d->workers.rings, d->workers.n);
 
 	(void) reload_publish(workers_generation(&d->workers), began_usec, true, NULL);
-	d->watchdog_ms = notify_watchdog_usec() / 1000;
-	d->next_watchdog_ms = d->watchdog_ms ? clock_ms() : 0;
+	begin_watchdog(d);
 	log_write(LOG_STARTED, LOG_INFO, "version %s, %u worker%s (%s), at most %u connections", PACKAGE_VERSION,
 		  d->workers.n, d->workers.n == 1 ? "" : "s",
 		  d->conf->executor == CONF_THREADED ? "threaded" : "inline", d->conf->limits.max_connections);
