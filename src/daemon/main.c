@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
+#include <time.h>
 
 enum { LEAVE_TIMEOUT_MS = 5000 };		/* for every worker to end */
 
@@ -167,6 +168,7 @@ static int serve(struct daemon *d)
 	d->signal_fd = -1;
 	d->workers.answer_fd = -1;
 	d->restart.fd = d->alive.fd = -1;
+	tzset();			/* else the first gmtime_r(3) does, and reads files while a client waits */
 	(void) log_open();
 	d->signal_fd = take_signals();
 	(void) pthread_setname_np(pthread_self(), RELOAD_NAME);	/* whatever the program's file is called */
