@@ -333,14 +333,14 @@ START_TEST(connections_of_two_workers_and_a_new_one_have_numbers_and_ids_of_thei
 }
 END_TEST
 
-/* A request is logged when its head was read, and answered by the next server. */
-static const struct { const char *before, *after; } halves[] = {
-	{ "GET /slow/id HTTP/1.1\r\nHost: a\r\n\r\n", "" },
-	{ "PUT /id HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12", "345" },
-	{ "PUT /id HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12", "345\r\n0\r\n\r\n" },
+/* A request is read in part, or waits, and is answered and logged by the next server. */
+static const struct { const char *before, *after, *method, *target; } halves[] = {
+	{ "GET /slow/id HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET", "/slow/id" },
+	{ "PUT /id HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12", "345", "PUT", "/id" },
+	{ "PUT /id HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12", "345\r\n0\r\n\r\n", "PUT", "/id" },
 };
 
-START_TEST(what_was_logged_before_is_answered_with_the_id_that_was_logged)
+START_TEST(what_was_asked_before_is_logged_with_the_id_that_the_answer_says)
 {
 	struct report report;
 	struct client client;
@@ -352,13 +352,18 @@ START_TEST(what_was_logged_before_is_answered_with_the_id_that_was_logged)
 	wait_for_standing(&from, 1);
 	turn_over(&from);
 	turn_over(&from);
-	ck_assert(report_take(from.server->reports, &report));
+	ck_assert(!report_take(from.server->reports, &report));
 	carry_over(_i % WAYS, CARRY_LAYOUT);
 	ck_assert_uint_lt(carried_bytes, 256);		/* no more than there is to be repeated */
 	atomic_store(&passed_ms, DELAY_MS + 1000);
 	turn_over(&to);
 	say(&client, halves[_i / WAYS].after);
 	reply = hear_reply(&client, 202, SLICE(""));
+	turn_over(&to);
+	ck_assert(report_take(to.server->reports, &report));
+	ck_assert_uint_eq(report.status, 202);
+	ck_assert_str_eq(report.method, halves[_i / WAYS].method);
+	ck_assert_str_eq(report.target, halves[_i / WAYS].target);
 	ck_assert(says_the_id_of(&reply, &report));
 	client_close(&client);
 }
@@ -454,7 +459,7 @@ int main(void)
 	tcase_add_loop_test(tests, of_a_name_that_is_gone_what_is_for_all_is_answered, 0, 2);
 	tcase_add_loop_test(tests, of_another_layout_only_idle_ones_are_taken, 0, WAYS);
 	tcase_add_loop_test(tests, connections_of_two_workers_and_a_new_one_have_numbers_and_ids_of_their_own, 0, 2 * WAYS);
-	tcase_add_loop_test(tests, what_was_logged_before_is_answered_with_the_id_that_was_logged, 0, 3 * WAYS);
+	tcase_add_loop_test(tests, what_was_asked_before_is_logged_with_the_id_that_the_answer_says, 0, 3 * WAYS);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -2078,6 +2078,13 @@ END_TEST
 
 /* --- the log ----------------------------------------------------------------------------------------------------- */
 
+static void open_logged_site(int way)
+{
+	struct http_answer answer = answer_with(hello);
+
+	site_open_with(&site, way, &generous_limits, &answer, 10, ACCESS_ALL);
+}
+
 START_TEST(the_access_log_tells_requests)
 {
 	struct http_answer answer = answer_with(hello);
@@ -2175,6 +2182,74 @@ START_TEST(the_access_log_has_the_id_that_the_answer_says)
 	ck_assert(report_take(site.server->reports, &report));
 	ck_assert_uint_eq(report.request_id[0] | report.request_id[1], 0);	/* that answer says none */
 	client_close(&client);
+}
+END_TEST
+
+/* What happens to a request behind its head, and the one line that there is of it. */
+static const struct { const char *begins, *goes_on; unsigned status; bool times_out; const char *target; } contents[] = {
+	{ "PUT /%s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12", "345", 200, false, "/up" },
+	{ "PUT /%s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12", "", 408, true, "/up" },
+	{ "PUT /%s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12", "345\r\nx\r\n", 400, false, "/up" },
+	{ "PUT /%s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "fffffff\r\n", 413, false, "/up" },
+	{ "PUT /%s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "", 400, false, "/up" },	/* in one turn */
+	{ "GET / HTTP/1.1\r\nHo", "", 408, true, "" },	/* not of this client is what was asked before */
+};
+
+START_TEST(the_access_log_has_one_line_of_a_request_with_the_status_that_it_got)
+{
+	struct client before, client;
+	struct report report;
+	int i = _i / WAYS;
+	char text[128];
+
+	open_logged_site(_i % WAYS);
+	client_open(&before, &site);
+	client_open(&client, &site);
+	(void) snprintf(text, sizeof text, contents[i].begins, "up");
+	say(&client, text);
+	wait_for_standing(&site, 2);
+	turn_over(&site);
+	turn_over(&site);
+	say(&before, "GET /other HTTP/1.1\r\nHost: a\r\n\r\n");
+	hear_reply(&before, 200, hello);
+	client_close(&before);
+	if (contents[i].times_out)
+		pass(PATIENCE_MS + 1000);
+	else
+		say(&client, contents[i].goes_on);
+	if (contents[i].status == 200)
+		hear_reply(&client, 200, hello);
+	else
+		hear_error(&client, contents[i].status);
+	client_close(&client);
+	wait_for_standing(&site, 0);
+	for (int n = 0; n < 2; n++) {
+		ck_assert(report_take(site.server->reports, &report));
+		if (strcmp(report.target, "/other") == 0)
+			continue;
+		ck_assert_uint_eq(report.status, contents[i].status);
+		ck_assert_str_eq(report.target, contents[i].target);
+		ck_assert_str_eq(report.method, *contents[i].target ? "PUT" : "");
+	}
+	ck_assert(!report_take(site.server->reports, &report));
+}
+END_TEST
+
+/* To reset a connection is a thing of TCP: of a unix socket the end is seen, and answered. */
+START_TEST(the_access_log_has_nothing_of_who_leaves_in_the_middle)
+{
+	struct report report;
+	struct client client;
+
+	open_logged_site(_i);
+	client_open(&client, &site);
+	say_put(&client, 5);
+	wait_for_standing(&site, 1);
+	turn_over(&site);
+	client_reset(&client);
+	wait_for_standing(&site, 0);
+	ck_assert_int_eq(report_take(site.server->reports, &report), family_of(_i) == AF_UNIX);
+	ck_assert(family_of(_i) != AF_UNIX || report.status == 400);
 }
 END_TEST
 
@@ -2405,6 +2480,9 @@ int main(void)
 	ADD(the_access_log_tells_requests);
 	ADD(the_access_log_names_the_route_that_answered);
 	ADD(the_access_log_has_the_id_that_the_answer_says);
+	tcase_add_loop_test(tests, the_access_log_has_one_line_of_a_request_with_the_status_that_it_got, 0,
+			    WAYS * (int) COUNT(contents));
+	ADD(the_access_log_has_nothing_of_who_leaves_in_the_middle);
 	tcase_add_loop_test(tests, the_access_log_tells_what_is_asked_for, 0, COUNT(logs));
 	ADD(who_finds_no_room_is_told_with_its_address);
 	ADD(what_does_not_fit_in_a_report_is_cut);

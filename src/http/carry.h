@@ -10,7 +10,7 @@
 #include "core/handover.h"
 #include "http/server.h"
 
-enum { CARRY_LAYOUT = 4 };	/* to be counted up when a record, an answer or what is here changes */
+enum { CARRY_LAYOUT = 5 };	/* to be counted up when a record, an answer or what is here changes */
 
 enum carry_kind {		/* of a handover_item; these never change their meaning */
 	CARRY_SNAPSHOT	= 1,	/* before all connections */

@@ -53,6 +53,7 @@ struct turn {
 	char *in;			/* what was received and not looked at: in + in_at up to in + in_length */
 	size_t in_at, in_length;
 	size_t out_length;		/* answers in the worker's output buffer */
+	bool parsed;			/* the server's request is the one that is answered next */
 	bool received, sent, answered;	/* what moved in this turn: timeouts begin anew */
 	bool blocked;			/* the socket takes no more */
 	bool ended;			/* recv said that nothing more will come */
@@ -62,23 +63,29 @@ static void on_ready(void *arg, interest_id id, uint32_t ready);
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
 
-/* What variables say of a request whose answer is made in a later turn, maybe by the next process: its id is in the log
- * by then. */
+/* What variables and the log say of a request whose answer is made in a later turn, maybe by the next process. */
 struct kept {
 	uint64_t id[2];
-	uint32_t host, path, query;	/* lengths of what follows */
+	uint32_t host, path, query, method, target;	/* lengths of what follows */
 	uint32_t has_query;
 	char text[];
 };
 
-static_assert(sizeof(struct kept) + HTTP_VARIABLES_TEXT_MAX <= RECORDS_KEPT_MAX, "what is kept has its place");
+enum {				/* cut as in the log */
+	KEPT_METHOD_MAX	= sizeof((struct report *) NULL)->method,
+	KEPT_TARGET_MAX	= sizeof((struct report *) NULL)->target,
+};
+
+#define KEPT_MAX (sizeof(struct kept) + HTTP_VARIABLES_TEXT_MAX + KEPT_METHOD_MAX + KEPT_TARGET_MAX)
+
+static_assert(KEPT_MAX <= RECORDS_KEPT_MAX, "what is kept has its place");
 
 /* Half a head that lacks its last byte, and what one more receive brought behind it, which is more than is ever left over;
  * answers that nobody reads; and a request that its answer, which is due later, repeats. */
 size_t connection_spill_bytes(const struct http_limits *limits)
 {
 	return records_spill_bytes(limits->max_request_line + limits->max_header + 2 * RECORDS_READ_MAX, RECORDS_OUTPUT_MAX,
-				   sizeof(struct kept) + HTTP_VARIABLES_TEXT_MAX);
+				   KEPT_MAX);
 }
 
 size_t connection_refused_bytes(void)
@@ -102,7 +109,7 @@ size_t connection_kept_length(const void *kept, size_t most)
 	if (most < sizeof head)
 		return 0;
 	memcpy(&head, kept, sizeof head);
-	length = sizeof head + (uint64_t) head.host + head.path + head.query;
+	length = sizeof head + (uint64_t) head.host + head.path + head.query + head.method + head.target;
 	return length <= most ? (size_t) length : 0;
 }
 
@@ -120,23 +127,32 @@ static struct http_request repeated(const struct http_request *request, unsigned
 	return part;
 }
 
+static struct slice cut(struct slice text, size_t most)
+{
+	return (struct slice) { text.at, text.length < most ? text.length : most };
+}
+
 /* At the end of the turn: the bytes of the head will be others'. */
 static void keep_request(struct turn *t)
 {
 	struct kept *kept = (struct kept *) records_kept(&t->server->records, interest_slot(t->id));
 	const struct snapshot *snapshot = server_held(t->server, t->c->snapshot)->snapshot;
-	struct http_request part = repeated(&t->server->request, snapshot->answers[t->c->answer].variables);
-	const struct slice texts[] = { part.host_name, part.path, part.query };
+	const struct http_request *request = &t->server->request;
+	struct http_request part = repeated(request, snapshot->answers[t->c->answer].variables);
+	const struct slice texts[] = { part.host_name, part.path, part.query, cut(request->method_name, KEPT_METHOD_MAX),
+				       cut(request->target, KEPT_TARGET_MAX) };
 	char *to = kept->text;
 
 	*kept = (struct kept) {
 		.host = (uint32_t) texts[0].length,
 		.path = (uint32_t) texts[1].length,
 		.query = (uint32_t) texts[2].length,
+		.method = (uint32_t) texts[3].length,
+		.target = (uint32_t) texts[4].length,
 		.has_query = part.query.at != NULL,
 	};
 	http_request_id(kept->id, t->server->seed, number_of_request(t->c));
-	for (int i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		if (texts[i].length > 0)
 			memcpy(to, texts[i].at, texts[i].length);
 		to += texts[i].length;
@@ -144,34 +160,50 @@ static void keep_request(struct turn *t)
 	t->c->flags |= CONNECTION_KEPT | CONNECTION_SPILLED;
 }
 
-/* Whether it must be: an answer is owed that repeats something of a head of this turn. */
+/* Whether it must be: an answer is owed that repeats something of a head of this turn, or is told with it. */
 static bool must_keep_request(const struct turn *t)
 {
 	const struct connection *c = t->c;
 
-	if (c->flags & CONNECTION_KEPT || (c->state != CONNECTION_LENGTH && c->state != CONNECTION_CHUNKS &&
-					   c->state != CONNECTION_DELAYED))
+	if (!t->parsed || (c->state != CONNECTION_LENGTH && c->state != CONNECTION_CHUNKS && c->state != CONNECTION_DELAYED))
 		return false;
-	return server_held(t->server, c->snapshot)->snapshot->answers[c->answer].variables;
+	return server_held(t->server, c->snapshot)->snapshot->answers[c->answer].variables ||
+	       t->server->held->snapshot->access != ACCESS_OFF;
 }
 
-/* The id of the request that is answered; makes t->server->request that of an earlier turn, if it was kept. */
+/* Takes the next one of what was kept, from *at on. */
+static struct slice take_kept(const char **at, uint32_t length)
+{
+	struct slice text = { *at, length };
+
+	*at += length;
+	return text;
+}
+
+/* The id of the request that is answered; makes t->server->request that of an earlier turn, or empty where it was not
+ * kept. */
 static void recall_request(struct turn *t, uint64_t ret_id[2])
 {
+	struct http_request *request = &t->server->request;
 	const struct kept *kept;
+	const char *at;
 
 	if (!(t->c->flags & CONNECTION_KEPT)) {
 		http_request_id(ret_id, t->server->seed, number_of_request(t->c));
+		if (!t->parsed)
+			*request = (struct http_request) { 0 };
 		return;
 	}
 	kept = (const struct kept *) records_kept(&t->server->records, interest_slot(t->id));
 	memcpy(ret_id, kept->id, sizeof kept->id);
-	t->server->request = (struct http_request) {
-		.host_name = { kept->text, kept->host },
-		.path = { kept->text + kept->host, kept->path },
-	};
-	if (kept->has_query)
-		t->server->request.query = (struct slice) { kept->text + kept->host + kept->path, kept->query };
+	at = kept->text;
+	*request = (struct http_request) { .host_name = take_kept(&at, kept->host) };
+	request->path = take_kept(&at, kept->path);
+	request->query = take_kept(&at, kept->query);
+	if (!kept->has_query)
+		request->query.at = NULL;
+	request->method_name = take_kept(&at, kept->method);
+	request->target = take_kept(&at, kept->target);
 }
 
 /* The head, with what its variables repeat; returns the length, or -ENOBUFS. */
@@ -206,9 +238,18 @@ static ssize_t write_answer(struct turn *t, struct held *held, uint32_t answer)
 	return n + prepared->body_length;
 }
 
-/* Adds the answer to the output; a long body follows straight from its snapshot.  Returns which it was: one that would
- * be too long is another. */
-static uint32_t add_answer(struct turn *t, struct held *held, uint32_t answer)
+static void log_answer(struct turn *t, const struct held *held, uint32_t answer)
+{
+	uint64_t id[2];
+
+	if (t->server->held->snapshot->access == ACCESS_OFF)
+		return;
+	recall_request(t, id);
+	access_report(t->server, t->c, t->fd, held, answer, &t->server->request, id);
+}
+
+/* Adds the answer to the output; a long body follows straight from its snapshot. */
+static void add_answer(struct turn *t, struct held *held, uint32_t answer)
 {
 	struct connection *c = t->c;
 	const struct prepared *prepared;
@@ -224,6 +265,7 @@ static uint32_t add_answer(struct turn *t, struct held *held, uint32_t answer)
 		assert(length >= 0);	/* an error has no variables */
 	}
 	t->out_length += (size_t) length;
+	log_answer(t, held, answer);
 
 	prepared = &held->snapshot->answers[answer];
 	if (!(c->flags & CONNECTION_HEAD_ONLY) && prepared->body_length > SERVER_SHORT_BODY) {
@@ -241,25 +283,19 @@ static uint32_t add_answer(struct turn *t, struct held *held, uint32_t answer)
 	c->requests++;
 	server_count_request(t->server);
 	t->answered = true;
-	return answer;
+	t->parsed = false;
 }
 
 /* The request cannot be served: its status, and then the end. */
-static void fail_with(struct turn *t, uint32_t answer, const struct http_request *request)
+static void fail_with(struct turn *t, uint32_t answer)
 {
-	struct connection *c = t->c;
-	uint64_t number = number_of_request(c);
-
-	c->flags |= CONNECTION_LAST | CONNECTION_LINGER;
-	if (request->method == HTTP_HEAD)
-		c->flags |= CONNECTION_HEAD_ONLY;
-	(void) add_answer(t, t->server->held, answer);
-	access_report(t->server, number, t->fd, t->server->held, answer, request);
+	t->c->flags |= CONNECTION_LAST | CONNECTION_LINGER;
+	add_answer(t, t->server->held, answer);
 }
 
-static void fail(struct turn *t, unsigned status, const struct http_request *request)
+static void fail(struct turn *t, unsigned status)
 {
-	fail_with(t, routes_error(status), request);
+	fail_with(t, routes_error(status));
 }
 
 /* --- looking at what came: one function for each state ----------------------------------------------------------- */
@@ -273,19 +309,20 @@ static void add_continue(struct turn *t)
 	t->out_length += text.length;
 }
 
-/* The request was read to its end: it is answered now, or when its delay is over.  Returns the answer. */
-static uint32_t request_is_read(struct turn *t, struct held *held, uint32_t answer)
+/* The request was read to its end: it is answered now, or when its delay is over. */
+static void request_is_read(struct turn *t, struct held *held, uint32_t answer)
 {
 	uint32_t delay_ms = held->snapshot->answers[answer].delay_ms;
 	struct connection *c = t->c;
 
-	if (delay_ms == 0)
-		return add_answer(t, held, answer);
+	if (delay_ms == 0) {
+		add_answer(t, held, answer);
+		return;
+	}
 	server_hold(t->server, c, held);
 	c->answer = (uint16_t) answer;
 	c->state = CONNECTION_DELAYED;
 	c->due_ms = clock_ms() + delay_ms + 1;	/* not the turn's clock, which may be older than the request; and not early */
-	return answer;
 }
 
 /* What the request asks for cannot be answered as it was configured: returns the error, or 0. */
@@ -326,7 +363,6 @@ static void begin_request(struct turn *t)
 	uint32_t answer = routes_find(held->snapshot->routes, t->c->name, request, t->server->discard);
 	const struct prepared *prepared = &held->snapshot->answers[answer];
 	struct connection *c = t->c;
-	uint64_t number = number_of_request(c);
 	bool content = request->chunked || request->content_length > 0;
 	bool expects = request->expect_continue && t->in_at == t->in_length;
 	unsigned error;
@@ -334,11 +370,9 @@ static void begin_request(struct turn *t)
 	c->minor = request->minor;
 	if (!request->keep_alive || (limits->max_requests > 0 && c->requests + 1 >= limits->max_requests))
 		c->flags |= CONNECTION_LAST;
-	if (request->method == HTTP_HEAD)
-		c->flags |= CONNECTION_HEAD_ONLY;
 	error = cannot_answer(prepared, request);
 	if (error) {
-		fail(t, error, request);
+		fail(t, error);
 		return;
 	}
 	if (expects && prepared->status >= 300) {
@@ -350,10 +384,8 @@ static void begin_request(struct turn *t)
 			add_continue(t);
 		begin_content(t, held, answer);
 	} else {
-		answer = request_is_read(t, held, answer);
+		request_is_read(t, held, answer);
 	}
-	if (held->snapshot->access != ACCESS_OFF)
-		access_report(t->server, number, t->fd, held, answer, request);
 }
 
 static int take_head(struct turn *t)
@@ -363,8 +395,11 @@ static int take_head(struct turn *t)
 	n = http_parse_request(t->in + t->in_at, t->in_length - t->in_at, server_limits(t->server), &t->server->request);
 	if (n == 0)
 		return 0;
+	t->parsed = true;
+	if (t->server->request.method == HTTP_HEAD)
+		t->c->flags |= CONNECTION_HEAD_ONLY;
 	if (n < 0) {
-		fail(t, (unsigned) -n, &t->server->request);
+		fail(t, (unsigned) -n);
 		return 1;
 	}
 	t->in_at += (size_t) n;
@@ -374,7 +409,7 @@ static int take_head(struct turn *t)
 
 static int content_is_read(struct turn *t)
 {
-	(void) request_is_read(t, server_held(t->server, t->c->snapshot), t->c->answer);
+	request_is_read(t, server_held(t->server, t->c->snapshot), t->c->answer);
 	return 1;
 }
 
@@ -385,7 +420,7 @@ static bool is_due(const struct turn *t)
 
 static int take_due(struct turn *t)
 {
-	(void) add_answer(t, server_held(t->server, t->c->snapshot), t->c->answer);
+	add_answer(t, server_held(t->server, t->c->snapshot), t->c->answer);
 	return 1;
 }
 
@@ -408,7 +443,7 @@ static int take_chunks(struct turn *t)
 
 	n = http_chunked_walk(&t->c->chunks, t->in + t->in_at, t->in_length - t->in_at, &done);
 	if (n < 0) {
-		fail(t, (unsigned) -n, &(struct http_request) { .minor = t->c->minor });
+		fail(t, (unsigned) -n);
 		return 1;
 	}
 	t->in_at += (size_t) n;
@@ -589,7 +624,7 @@ static void take_end(struct turn *t)
 		c->flags |= CONNECTION_CLOSING;
 		return;
 	}
-	fail(t, 400, &(struct http_request) { .minor = c->minor });
+	fail(t, 400);
 }
 
 /* --- sending ----------------------------------------------------------------------------------------------------- */
@@ -948,7 +983,7 @@ void connection_timed_out(void *arg, interest_id id)
 		return;
 	}
 	t.in_at = t.in_length = c->in_length;
-	fail(&t, 408, &(struct http_request) { .minor = 1 });
+	fail(&t, 408);
 	if (finish(&t) < 0)
 		connection_close(t.server, id);
 }
@@ -1084,7 +1119,7 @@ static void begin(struct server *server, uint32_t number, int fd, uint8_t name, 
 	} else {
 		server->refusals++;
 		c->flags |= CONNECTION_REFUSED;
-		fail_with(&t, ROUTE_REFUSED, &(struct http_request) { .minor = 1 });
+		fail_with(&t, ROUTE_REFUSED);
 		r = finish(&t);
 	}
 	if (r < 0)
