@@ -454,6 +454,25 @@ START_TEST(what_is_not_listed_is_refused)
 }
 END_TEST
 
+/* A load balancer asks by OPTIONS whether a server is well. */
+START_TEST(options_gets_an_error_that_is_configured)
+{
+	struct route_setting routes[] = {
+		{ .on = ROUTE_ALWAYS, .answer.status = 503 },
+		{ .on = ROUTE_ALWAYS, .answer.status = 403, .path = SLICE("/a"), .methods = SLICE("GET"), .other_methods = 405 },
+		{ .on = ROUTE_ALWAYS, .answer.status = 301, .path = SLICE("/b") },
+	};
+	struct http_request request = ask("OPTIONS", "h", "/", "");
+
+	make(routes, 3);
+	ck_assert_uint_eq(find(&request)->status, 503);
+	request = ask("OPTIONS", "h", "/a", "");
+	ck_assert_uint_eq(find(&request)->status, 403);
+	request = ask("OPTIONS", "h", "/b", "");
+	ck_assert_uint_eq(find(&request)->status, 200);
+}
+END_TEST
+
 START_TEST(a_405_that_is_configured_says_what_is_allowed)
 {
 	const struct http_field allow = { SLICE("allow"), SLICE("FOO") };
@@ -635,6 +654,7 @@ int main(void)
 	tcase_add_test(tests, a_route_that_is_off_is_not_there);
 	tcase_add_test(tests, maintenance_goes_before_all_routes);
 	tcase_add_loop_test(tests, what_is_not_listed_is_refused, 0, COUNT(listed));
+	tcase_add_test(tests, options_gets_an_error_that_is_configured);
 	tcase_add_test(tests, a_405_that_is_configured_says_what_is_allowed);
 	tcase_add_loop_test(tests, the_representation_is_the_one_that_is_asked_for, 0, COUNT(chosen));
 	tcase_add_loop_test(tests, vary_is_not_said_twice, 0, COUNT(varied));

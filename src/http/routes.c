@@ -289,6 +289,8 @@ static void add_route(struct making *m, struct route *route, const struct route_
 		answer.vary = SLICE("Accept-Encoding");
 
 	route->answer = add_answer(m, &answer, from->delay_ms);
+	if (answer.status >= 400)	/* nothing can be done here, which who asks to know whether we are well should hear */
+		route->options = route->answer;
 	if (answer.status < 300)
 		route->not_modified = add_not_modified(m, &answer, from->delay_ms);
 	if (from->gzip_body.length > 0)
