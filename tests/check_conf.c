@@ -323,6 +323,8 @@ static const struct {
 	{ "[route example.org]\n", "f:1: [route example.org]: there is no / in it; a route is [route /path], [route "
 	  "/prefix/*] or [route example.org/path], and [route example.org/*] is all of a host\n" },
 	{ "[route http://a/]\n", "f:1: [route http://a/]: it is written without http://, like [route example.org/path]\n" },
+	{ "[route /a on]\n", "f:1: [route /a on]: there is a blank in it; in a path it is written %20, and for a listener's name it is "
+	  "[route /path on NAME]\n" },
 	{ "[route a:80/]\n", "f:1: [route a:80/]: what stands before the first / is no host, which has neither a port nor "
 	  "a *\n" },
 	{ "[route /a?b]\n", "f:1: [route /a?b]: only the path is compared; a ? in a path is written %3F, a # %23\n" },
@@ -347,7 +349,7 @@ static const struct {
 	  "latter two\n" },
 	{ "[listen a]\nenable_if_exists = /x\n", "f:2: unknown key \"enable_if_exists\" in [listen a]; did you mean [route] "
 	  "enable_if_exists?\n" },
-	{ "[route /a on]\n[route /a on b,c]\n", "f:2: [route /a on b,c]: a name has letters, digits, - _ and . only, and "
+	{ "[route /a on b,c]\n", "f:1: [route /a on b,c]: a name has letters, digits, - _ and . only, and "
 	  "begins with none of the latter two\n" },
 	{ "[route on a]\n", "f:1: [route ]: the path is missing: it is [route /path], [route /prefix/*] or [route "
 	  "example.org/path]\n" },
@@ -363,6 +365,7 @@ static const struct {
 	{ "[error 401]\n", "f:1: error 401.status: 401 needs a header WWW-Authenticate\n" },
 	{ "[route /a]\nheader = Location: ${hots}\n", "f:2: route /a.header: Location: ${...} names no variable; there are "
 	  "${host}, ${path}, ${query}, ${target} and ${request_id}, and $${ stands for ${\n" },
+	{ "[route /a]\nmethods = ANY\n", "f:2: route /a.methods: \"ANY\" stands alone, in small letters: methods = any\n" },
 	{ "[route /a]\nmethods = GET, post\n", "f:2: route /a.methods: \"post\" has small letters; methods are "
 	  "case-sensitive, write GET, POST\n" },
 	{ "[route /a]\nmethods = GET POST\n", "f:2: route /a.methods: \"GET POST\" is no method; they are written like "
@@ -1159,11 +1162,11 @@ END_TEST
 
 START_TEST(a_section_is_named_in_the_log_as_it_is_written)
 {
-	must(load_text("[route  Example.ORG/%61/../b*]\nbody = x\n[route\t/a b]\nbody = x\n"
+	must(load_text("[route  Example.ORG/%61/../b*]\nbody = x\n[route\t/a%20b]\nbody = x\n"
 		       "[maintenance]\nenable_if_exists = /x\n"));
 	ck_assert(slice_equal(setting(0)->section, SLICE("response")));
 	ck_assert(slice_equal(setting(1)->section, SLICE("Example.ORG/%61/../b*")));
-	ck_assert(slice_equal(setting(2)->section, SLICE("/a b")));
+	ck_assert(slice_equal(setting(2)->section, SLICE("/a%20b")));
 	ck_assert(slice_equal(setting(3)->section, SLICE("maintenance")));
 	conf_routes_free(&settings);
 }

@@ -155,6 +155,8 @@ static const char *pattern_refused(const char *pattern)
 	if (!path)
 		return "there is no / in it; a route is [route /path], [route /prefix/*] or [route example.org/path], and "
 		       "[route example.org/*] is all of a host";
+	if (strpbrk(pattern, " \t"))
+		return "there is a blank in it; in a path it is written %20, and for a listener's name it is [route /path on NAME]";
 	if (!is_host(pattern, (size_t) (path - pattern)))
 		return "what stands before the first / is no host, which has neither a port nor a *";
 	if (memchr(pattern, '*', (size_t) (path - pattern)))

@@ -481,6 +481,8 @@ static const char *method_refused(struct slice method)
 		return "is no method; they are written like GET, POST";
 	if (slice_equal_nocase(method, SLICE("CONNECT")) || slice_equal_nocase(method, SLICE("TRACE")))
 		return "is never served";
+	if (slice_equal_nocase(method, SLICE("any")))
+		return "stands alone, in small letters: methods = any";
 	for (size_t i = 0; i < method.length; i++)
 		if (isupper((unsigned char) method.at[i]))
 			return NULL;
