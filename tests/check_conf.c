@@ -363,6 +363,8 @@ static const struct {
 	{ "[error 404]\nheader = A: ${host}\n", "f:2: error 404.header: A: an error is answered also when there is no "
 	  "request to repeat something of, so it has no variables\n" },
 	{ "[error 401]\n", "f:1: error 401.status: 401 needs a header WWW-Authenticate\n" },
+	{ "[route /a]\nheader = Location: /a\nheader = Link: <a>\nheader = Link: <b>\nheader = location: /b\n",
+	  "f:5: route /a.header: location: an answer has it only once\n" },
 	{ "[route /a]\nheader = Location: ${hots}\n", "f:2: route /a.header: Location: ${...} names no variable; there are "
 	  "${host}, ${path}, ${query}, ${target} and ${request_id}, and $${ stands for ${\n" },
 	{ "[route /a]\nmethods = ANY\n", "f:2: route /a.methods: \"ANY\" stands alone, in small letters: methods = any\n" },

@@ -412,6 +412,17 @@ void conf_clear_headers(struct conf_answer *answer)
 	answer->n_fields = answer->answer.n_fields = 0;
 }
 
+/* Fields with one value, which is no list (RFC 9110 5.3): of two a client takes one, and another client the other. */
+static bool stands_once(struct slice name)
+{
+	static const char *const names[] = { "Content-Location", "ETag", "Expires", "Last-Modified", "Location", "Retry-After" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (slice_equal_nocase(name, slice_of(names[i])))
+			return true;
+	return false;
+}
+
 int conf_parse_header(struct conf_loading *load, const struct conf_key *key, struct slice value)
 {
 	struct conf_answer *answer = load->answer;
@@ -434,6 +445,8 @@ int conf_parse_header(struct conf_loading *load, const struct conf_key *key, str
 	why = http_field_refused(field.name, field.value);
 	if (!why && answer->kind == CONF_ERROR && http_variables_used(field.value))
 		why = "an error is answered also when there is no request to repeat something of, so it has no variables";
+	if (!why && stands_once(field.name) && http_answer_has(&answer->answer, field.name))
+		why = "an answer has it only once";
 	if (why)
 		return conf_wrong(load, key, "%s: %s", conf_show(field.name).text, why);
 
