@@ -403,17 +403,6 @@ static void take_arrivals(struct server *server)
 	drop_unused(server);		/* what nobody came with */
 }
 
-/* The wish may have come while an earlier question was answered: then the one that came with it is answered here. */
-static void stand_still(struct server *server)
-{
-	while (atomic_load_explicit(&server->wish_freeze, memory_order_acquire)) {
-		(void) sem_wait(&server->stir);
-		atomic_store_explicit(&server->answered, atomic_load_explicit(&server->asked, memory_order_acquire),
-				      memory_order_release);
-		tell_main(server);
-	}
-}
-
 /* Their timers begin anew with every byte: what main asks for while it drains costs nothing otherwise. */
 static void tell_progress(struct server *server)
 {
@@ -423,18 +412,17 @@ static void tell_progress(struct server *server)
 	atomic_store_explicit(&server->moved_ms, body_ms > write_ms ? body_ms : write_ms, memory_order_relaxed);
 }
 
-static void on_ask(void *arg)
+static void answer(struct server *server)
 {
-	struct server *server = arg;
 	uint64_t asked = atomic_load_explicit(&server->asked, memory_order_acquire);
 	bool adopted = adopt(server, atomic_load_explicit(&server->wish_snapshot, memory_order_acquire)) == 0;
 
 	take_arrivals(server);
 	if (atomic_load(&server->wish_drain) && !server->draining) {
 		server->draining = true;
+		for_each_connection(server, connection_drain);	/* before newcomers need their descriptors */
 		accept_the_rest(server);
 		stop_listening(server);
-		for_each_connection(server, connection_drain);
 	}
 	if (atomic_load(&server->wish_stop)) {
 		server->draining = true;
@@ -448,7 +436,20 @@ static void on_ask(void *arg)
 	if (adopted)
 		atomic_store_explicit(&server->answered, asked, memory_order_release);
 	tell_main(server);
-	stand_still(server);
+}
+
+/* The wish to stand still may have come while an earlier question was answered: then the one that came with it is answered
+ * where the worker stands.  What is asked behind the end of it is not done yet: it comes as a question of its own. */
+static void on_ask(void *arg)
+{
+	struct server *server = arg;
+
+	answer(server);
+	while (atomic_load_explicit(&server->wish_freeze, memory_order_acquire)) {
+		(void) sem_wait(&server->stir);
+		if (atomic_load_explicit(&server->wish_freeze, memory_order_acquire))
+			answer(server);
+	}
 }
 
 static void on_failure(void *arg)
