@@ -107,6 +107,32 @@ START_TEST(starting_again_moves_a_timer_to_the_end)
 }
 END_TEST
 
+/* In whatever order they come: at the front, in between, at the end, and the one of the same time behind it. */
+START_TEST(one_that_was_started_elsewhere_is_due_when_it_would_have_been)
+{
+	static const struct { uint32_t slot; uint64_t since_ms; } order[] = {
+		{ 7, 900 }, { 8, 950 }, { 1, 1000 }, { 5, 1500 }, { 2, 2000 }, { 4, 2000 }, { 9, 2500 },
+	};
+
+	timers_start(&f.timers, 1, f.list, 1000);
+	timers_start(&f.timers, 2, f.list, 2000);
+	timers_resume(&f.timers, 7, f.list, 900);
+	timers_resume(&f.timers, 5, f.list, 1500);
+	timers_resume(&f.timers, 8, f.list, 950);
+	timers_resume(&f.timers, 4, f.list, 2000);
+	timers_resume(&f.timers, 9, f.list, 2500);
+	ck_assert_uint_eq(timers_newest_ms(&f.timers, f.list), 2500);
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+		assert_nothing_due(order[i].since_ms + 99);
+		assert_due(order[i].since_ms + 100, order[i].slot, f.list);
+	}
+	assert_nothing_due(UINT32_MAX);
+	timers_resume(&f.timers, 3, f.list, 10);
+	timers_stop(&f.timers, 3);
+	ck_assert_uint_eq(timers_oldest(&f.timers, f.list), TIMERS_NONE);
+}
+END_TEST
+
 START_TEST(the_last_of_a_list_can_be_started_again)
 {
 	timers_start(&f.timers, 0, f.list, 1000);
@@ -309,6 +335,7 @@ int main(void)
 	tcase_add_test(tests, a_timer_is_due_once);
 	tcase_add_test(tests, the_one_that_waited_longest_is_due_first);
 	tcase_add_test(tests, starting_again_moves_a_timer_to_the_end);
+	tcase_add_test(tests, one_that_was_started_elsewhere_is_due_when_it_would_have_been);
 	tcase_add_test(tests, the_last_of_a_list_can_be_started_again);
 	tcase_add_loop_test(tests, a_stopped_timer_is_never_due, 0, 3);
 	tcase_add_test(tests, a_timer_can_move_from_one_list_to_another);

@@ -363,7 +363,7 @@ void executor_start_timer(struct executor *ex, interest_id id, unsigned list)
 void executor_resume_timer(struct executor *ex, interest_id id, unsigned list, uint64_t since_ms)
 {
 	if (registry_get(&ex->registry, id))
-		timers_start(&ex->timers, interest_slot(id), list, since_ms);
+		timers_resume(&ex->timers, interest_slot(id), list, since_ms);
 }
 
 void executor_stop_timer(struct executor *ex, interest_id id)

@@ -56,8 +56,7 @@ unsigned executor_add_timer_list(struct executor *ex, uint32_t duration_ms, exec
 void executor_set_duration(struct executor *ex, unsigned list, uint32_t duration_ms);
 void executor_start_timer(struct executor *ex, interest_id id, unsigned list);	/* also: again, or in another list */
 void executor_stop_timer(struct executor *ex, interest_id id);
-void executor_resume_timer(struct executor *ex, interest_id id, unsigned list, uint64_t since_ms);	/* started then; no
-										 * other of the list later */
+void executor_resume_timer(struct executor *ex, interest_id id, unsigned list, uint64_t since_ms);	/* started then */
 interest_id executor_oldest(struct executor *ex, unsigned list);	/* 0: the list is empty */
 uint64_t executor_newest_ms(struct executor *ex, unsigned list);	/* when its last timer was started; 0: empty */
 

@@ -50,6 +50,39 @@ void timers_start(struct timers *timers, uint32_t slot, unsigned list, uint64_t 
 	timers->running |= 1u << list;
 }
 
+/* The two are neighbours: the second goes before the first. */
+static void swap(struct timers *timers, uint32_t first, uint32_t second)
+{
+	struct timer *a = &timers->at[first], *b = &timers->at[second];
+	unsigned list = a->list;
+
+	b->previous = a->previous;
+	a->next = b->next;
+	a->previous = second;
+	b->next = first;
+	if (b->previous == TIMERS_NONE)
+		timers->lists[list].first = second;
+	else
+		timers->at[b->previous].next = second;
+	if (a->next == TIMERS_NONE)
+		timers->lists[list].last = first;
+	else
+		timers->at[a->next].previous = first;
+}
+
+void timers_resume(struct timers *timers, uint32_t slot, unsigned list, uint64_t since_ms)
+{
+	uint32_t previous;
+
+	timers_start(timers, slot, list, since_ms);
+	for (;;) {
+		previous = timers->at[slot].previous;
+		if (previous == TIMERS_NONE || timers->at[previous].since_ms <= since_ms)
+			return;
+		swap(timers, previous, slot);
+	}
+}
+
 void timers_stop(struct timers *timers, uint32_t slot)
 {
 	struct timer *timer = &timers->at[slot];

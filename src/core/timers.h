@@ -38,6 +38,8 @@ unsigned timers_add_list(struct timers *timers, uint32_t duration_ms);	/* 1, 2, 
 void timers_set_duration(struct timers *timers, unsigned list, uint32_t duration_ms);
 
 void timers_start(struct timers *timers, uint32_t slot, unsigned list, uint64_t now_ms);	/* also: again, or move */
+void timers_resume(struct timers *timers, uint32_t slot, unsigned list, uint64_t since_ms);	/* started then; O(those that
+											 * were started later) */
 void timers_stop(struct timers *timers, uint32_t slot);			/* nothing to do when it does not run */
 
 uint32_t timers_oldest(const struct timers *timers, unsigned list);	/* TIMERS_NONE: the list is empty */

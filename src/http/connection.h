@@ -88,8 +88,7 @@ void connection_drain(struct server *server, interest_id id);
 
 /* A connection of the process before us goes on, in a turn of its own: what is beside its record is put in place before
  * that, by the caller.  Its descriptor and slot are then the worker's, and its number is the worker's next.
- * since_ms: when its timer was started; those of one list come in that order.  -EBADMSG: it answers from what is not
- * there; other negative errno. */
+ * since_ms: when its timer was started.  -EBADMSG: it answers from what is not there; other negative errno. */
 int connection_resume(struct server *server, int fd, const struct connection *record, uint64_t since_ms,
 		      uint32_t *ret_slot);
 
