@@ -1525,6 +1525,15 @@ END_TEST
 
 /* --- draining ---------------------------------------------------------------------------------------------------- */
 
+static int error_of(const struct client *client)
+{
+	int error = -1;
+	socklen_t length = sizeof error;
+
+	ck_assert_int_eq(getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+	return error;
+}
+
 START_TEST(draining_closes_who_is_idle_and_accepts_nobody)
 {
 	struct client idle, silent, late;
@@ -1594,6 +1603,47 @@ START_TEST(draining_answers_a_request_that_was_begun)
 	hear_end(&content);
 	client_close(&head);
 	client_close(&content);
+	wait_for_standing(&site, 0);
+}
+END_TEST
+
+/* Who ends a connection that the client would keep cannot know whether its next request is on the way already: a plain
+ * close would reset it, and the answer with it (RFC 9112 9.6).  The end is said, and what comes is thrown away. */
+START_TEST(who_is_not_kept_without_having_said_so_may_still_send)
+{
+	struct http_limits limits = generous_limits;
+	struct http_answer answer = answer_with(hello);
+	struct client last, drained, closing;
+
+	limits.max_requests = 2;
+	site_open(&site, _i, &limits, &answer);
+	client_open(&last, &site);
+	client_open(&drained, &site);
+	client_open(&closing, &site);
+	say(&last, GET GET);
+	hear_reply(&last, 200, hello);
+	ck_assert(hear_reply(&last, 200, hello).close);
+	hear_end(&last);
+	say(&drained, "GET / HTTP/1.1\r\n");
+	say(&closing, "GET / HTTP/1.1\r\nConnection: close\r\n");
+	wait_for_standing(&site, 3);
+	turn_over(&site);
+	site_drain(&site);
+	say(&drained, "Host: a\r\n\r\n");
+	ck_assert(hear_reply(&drained, 200, hello).close);
+	hear_end(&drained);
+	say(&closing, "Host: a\r\n\r\n");
+	ck_assert(hear_reply(&closing, 200, hello).close);
+	hear_end(&closing);
+	say(&last, GET);
+	say(&drained, GET);
+	turn_over(&site);
+	ck_assert_int_eq(error_of(&last), 0);
+	ck_assert_int_eq(error_of(&drained), 0);
+	wait_for_standing(&site, 2);	/* it knew */
+	client_close(&last);
+	client_close(&drained);
+	client_close(&closing);
 	wait_for_standing(&site, 0);
 }
 END_TEST
@@ -2451,6 +2501,7 @@ int main(void)
 	ADD(draining_closes_who_is_idle_and_accepts_nobody);
 	ADD(draining_answers_the_first_request_of_who_was_silent);
 	ADD(draining_answers_a_request_that_was_begun);
+	ADD(who_is_not_kept_without_having_said_so_may_still_send);
 	ADD(draining_answers_who_is_queued_at_a_listener_that_ends);
 	ADD(a_connection_is_answered_by_the_name_of_its_listener);
 	ADD(draining_answers_a_request_that_had_arrived);

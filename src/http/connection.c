@@ -255,8 +255,8 @@ static void add_answer(struct turn *t, struct held *held, uint32_t answer)
 	const struct prepared *prepared;
 	ssize_t length;
 
-	if (t->server->draining)
-		c->flags |= CONNECTION_LAST;
+	if (t->server->draining && !(c->flags & CONNECTION_LAST))
+		c->flags |= CONNECTION_LAST | CONNECTION_LINGER;	/* the client did not know */
 	length = write_answer(t, held, answer);
 	if (length < 0) {
 		answer = ROUTE_ERROR_414;
@@ -368,8 +368,10 @@ static void begin_request(struct turn *t)
 	unsigned error;
 
 	c->minor = request->minor;
-	if (!request->keep_alive || (limits->max_requests > 0 && c->requests + 1 >= limits->max_requests))
+	if (!request->keep_alive)
 		c->flags |= CONNECTION_LAST;
+	else if (limits->max_requests > 0 && c->requests + 1 >= limits->max_requests)
+		c->flags |= CONNECTION_LAST | CONNECTION_LINGER;	/* the client does not know: its next may be on the way */
 	error = cannot_answer(prepared, request);
 	if (error) {
 		fail(t, error);

@@ -43,6 +43,8 @@ size_t records_spill_bytes(size_t input, size_t output, size_t kept)
 	return round_up(input, page) + round_up(output, page) + round_up(kept, page);
 }
 
+static_assert(sizeof(size_t) >= 8, "there is address space for what every slot may have");
+
 int records_init(struct records *records, uint32_t slots)
 {
 	*records = (struct records) { .fd = -1, .slots = slots };
