@@ -2096,8 +2096,7 @@ START_TEST(a_closed_connection_gives_its_memory_back)
 	client_open(&client, &site);
 	say(&client, "GET / HTTP/1.1\r\n");
 	wait_for_standing(&site, 1);
-	turn_over(&site);
-	ck_assert(is_anything_spilled());
+	WAIT_UNTIL(&site, is_anything_spilled());
 	client_reset(&client);
 	wait_for_standing(&site, 0);
 	ck_assert(!is_anything_spilled());
