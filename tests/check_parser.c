@@ -934,7 +934,7 @@ static Suite *suite(void)
 	suite_add_tcase(s, limits);
 
 	tcase_add_loop_test(any, any_bytes_get_one_verdict_however_they_are_split, 0, 10);
-	tcase_set_timeout(any, 600);
+	tcase_set_timeout(any, 120);
 	suite_add_tcase(s, any);
 	return s;
 }
