@@ -36,7 +36,7 @@ enum {				/* struct connection, flags */
 	CONNECTION_REFUSED	= 0x40,	/* beyond max_connections: not counted, answered 503 */
 	CONNECTION_SPILLED	= 0x80,	/* has pages of its own */
 	CONNECTION_LINGER	= 0x100, /* more may come that nobody will look at: the end is no plain close */
-	CONNECTION_KEPT		= 0x200, /* what the answer repeats of the request was put aside until it is made */
+	CONNECTION_KEPT		= 0x200, /* what the answer and the log repeat of the request was put aside until it is made */
 };
 
 struct connection {
